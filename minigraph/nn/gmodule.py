@@ -1,0 +1,418 @@
+"""gModule: the engine. It runs a graph of modules forward and backward in nngraph's order.
+
+Building: the backward graph is found breadth first from the outputs and reversed into the
+forward graph; each is sorted depth first. Running: every node has a place (its position in
+the forward order); a step reads the values at the places of its inputs and leaves its own.
+Backwards, each consumer appends its gradient to the list at its input's place, and a node
+sums its list in that order, so that results equal Torch7's to the last bit wherever the
+arithmetic below does.
+
+Source: https://github.com/torch/nngraph/blob/master/gmodule.lua
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple, Optional, Protocol, Sequence
+
+import numpy as np
+
+from minigraph.errors import GraphError, InputError, MinigraphError, NodeError, StateError
+from minigraph.graph import Graph, Node, NodeData, check_nodes, flatten, rebuild
+from minigraph.nn.container import Container
+from minigraph.nn.module import Module
+from minigraph.tables import (
+    add_tables,
+    check_numeric,
+    describe,
+    fill_none,
+    fit_gradient,
+    has_none,
+    is_table,
+)
+
+
+class Step(NamedTuple):
+    """What the engine does at one node: its place, its module and the places of its inputs."""
+
+    place: int
+    node: Node
+    module: Optional[Module]
+    sources: tuple[int, ...]
+
+
+class NodeState(NamedTuple):
+    """What the last passes left at a node; ``None`` where there was none."""
+
+    input: Any
+    output: Any
+    gradOutput: Any
+
+
+class Observer(Protocol):
+    """Something that watches networks run; see ``gModule.observers``."""
+
+    def evaluated(self, net: "gModule", node: Node, input: Any, output: Any) -> None:
+        """A node was computed in a forward pass."""
+
+    def contributed(self, net: "gModule", node: Node, slot: int, source: Node, gradient: Any) -> None:
+        """A node passed ``gradient`` on to ``source``, its input at the 0-based ``slot``."""
+
+    def differentiated(self, net: "gModule", node: Node, gradOutput: Any, gradInput: Any) -> None:
+        """A node summed its gradients to ``gradOutput`` and computed ``gradInput``."""
+
+    def starting(self, net: "gModule", method: str, input: Any) -> None:
+        """A pass (``updateOutput``, ``updateGradInput``, ``accGradParameters``) begins."""
+
+    def failed(self, net: "gModule", method: str, node: Optional[Node], error: Exception) -> None:
+        """A pass broke off, at ``node`` if at one."""
+
+
+class gModule(Container):
+    """A network made of nodes: ``gModule(inputs, outputs)``.
+
+    ``inputs`` and ``outputs`` are lists of nodes. ``forward`` takes the tensor or table of the
+    one input, or the table of all of them in that order, and returns likewise; ``backward``
+    takes the gradients nested as the outputs and returns them nested as the inputs. Raises
+    ``GraphError`` for anything that would make a part of the graph meaningless: not a node,
+    an unused input or split output, a node that reaches no output, an input that has inputs,
+    a node without inputs that is not declared as one, a cycle.
+    """
+
+    #: Watchers of every network (debug mode, traces). Empty costs nothing.
+    observers: list[Observer] = []
+
+    def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node]) -> None:
+        super().__init__()
+        inputs, outputs = _as_list(inputs, "inputs"), _as_list(outputs, "outputs")
+        self._wire(inputs, outputs)
+        known: set[int] = set()
+        for node in self.forwardnodes:
+            if node.module is not None:
+                if id(node.module) in known:
+                    node.data.module = node.module.twin()
+                known.add(id(node.module))
+                self.add(node.module)
+        self._plan()
+        self._forget()
+
+    # -- building --------------------------------------------------------------------------
+
+    def _wire(self, inputs: Sequence[Node], outputs: Sequence[Node]) -> None:
+        """Find the two graphs and their orders; refuse graphs that make no sense."""
+        self.nInputs, self.nOutputs = len(inputs), len(outputs)
+        innode = Node(NodeData(location="the inputs", role="in"))
+        outnode = Node(NodeData(location="the outputs", role="out"))
+        for node in inputs:
+            if node.children:
+                raise GraphError(f"an input must not have inputs itself: {node.describe()}")
+        feeds = dict(zip(inputs, innode.split(len(inputs)) if len(inputs) > 1 else [innode]))
+        if len(feeds) < len(inputs):
+            raise GraphError("the same node is given as an input twice")
+
+        def inputs_of(node: Node) -> Sequence[Node]:
+            if node == outnode:
+                return outputs
+            return [feeds[node]] if node in feeds else node.children
+
+        self.bg = Graph.from_root(outnode, inputs_of)
+        self.fg = self.bg.reverse()
+        self.backwardnodes = self.bg.topsort()
+        self.forwardnodes = self.fg.topsort()
+        for view in self.bg.nodes:
+            view.id = self.fg.view(view.data).id
+        self._declared = (inputs, outputs)
+        self._check(innode, inputs)
+        for view in self.fg.nodes:
+            view.data.used = True
+
+    def _check(self, innode: Node, inputs: Sequence[Node]) -> None:
+        present = {node.data for node in self.fg.nodes}
+        for position, node in enumerate(inputs):
+            if node.data not in present:
+                raise GraphError(
+                    f"inputs[{position + 1}] is unused, no output depends on it: {node.describe()}"
+                )
+        for node in self.fg.roots():
+            if node != innode:
+                raise GraphError(
+                    f"{node.describe()} has no inputs and is not among the inputs of the gModule: "
+                    "list it there, or call its module on a node"
+                )
+        for node in self.fg.nodes:
+            if node.data.nSplitOutputs not in (None, len(set(node.children))):
+                unused = node.data.nSplitOutputs - len(set(node.children))
+                raise GraphError(
+                    f"{unused} of split({node.data.nSplitOutputs}) outputs are unused, "
+                    f"of the node declared at {node.location}"
+                )
+            for consumer in node.data.reverseMap:
+                if consumer not in present and not consumer.used and node.data.role != "split":
+                    raise GraphError(
+                        f"{Node(consumer).describe()} does not connect to an output of the "
+                        "gModule: use it, or remove it"
+                    )
+
+    def _plan(self) -> None:
+        """Turn the two orders into steps that refer to nodes by place."""
+        place = self._places = {node.data: i for i, node in enumerate(self.forwardnodes)}
+        steps = {}
+        for node in self.backwardnodes:
+            sources = tuple(place[child.data] for child in node.children)
+            steps[node.data] = Step(place[node.data], node, node.module, sources)
+        self._forward = [steps[node.data]._replace(node=node) for node in self.forwardnodes]
+        self._backward = [steps[node.data] for node in self.backwardnodes]
+
+    def _forget(self) -> None:
+        """Drop everything that a pass left behind."""
+        self._inputs: list[Any] = [None] * len(self.forwardnodes)
+        self._values: list[Any] = [None] * len(self.forwardnodes)
+        self._totals: list[Any] = [None] * len(self.forwardnodes)
+        self._sums: list[Any] = [None] * len(self.forwardnodes)
+        self._zeros: list[Any] = [None] * len(self.forwardnodes)
+        self._ready = ""
+
+    # -- running ---------------------------------------------------------------------------
+
+    def updateOutput(self, input: Any) -> Any:
+        """Evaluate the nodes in ``forwardnodes`` order and return the output (table)."""
+        self._ready = ""
+        observers = self.observers
+        step: Optional[Step] = None
+        try:
+            value = self._checkInput(input)
+            for observer in observers:
+                observer.starting(self, "updateOutput", value)
+            inputs, values = self._inputs, self._values
+            for step in self._forward:
+                place, node, module, sources = step
+                if len(sources) == 1:
+                    value = values[sources[0]]
+                elif sources:
+                    value = [values[source] for source in sources]
+                inputs[place] = value
+                if module is not None:
+                    output = module.updateOutput(value)
+                    value = module.output if output is None else output
+                    module.output = value
+                elif node.data.role:
+                    value = _helper(node.data, value)
+                values[place] = value
+                if observers:
+                    for observer in observers:
+                        observer.evaluated(self, node, inputs[place], value)
+        except Exception as error:
+            raise self._failure("updateOutput", step, error)
+        self.output = value
+        self._ready = "updateOutput"
+        return value
+
+    def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
+        """Pass gradients through ``backwardnodes`` and return those of the input (table)."""
+        observers = self.observers
+        step: Optional[Step] = None
+        try:
+            if not self._ready:
+                raise StateError(
+                    "backward before forward: the network has no saved activations; "
+                    "call forward(input) first (an error or clearState() forgets them)"
+                )
+            for observer in observers:
+                observer.starting(self, "updateGradInput", input)
+            self._ready = "updateOutput"
+            inputs, values, totals = self._inputs, self._values, self._totals
+            contributions: list[list[Any]] = [[] for _ in values]
+            contributions[-1].append(fit_gradient(gradOutput, self.output))
+            for step in self._backward:
+                place, node, module, sources = step
+                total = gradient = self._sum(place, contributions[place])
+                if module is not None:
+                    if type(total) is not np.ndarray and has_none(total):
+                        self._zeros[place] = fill_none(total, values[place], self._zeros[place])
+                        total = self._zeros[place]
+                    gradient = module.updateGradInput(inputs[place], total)
+                    if gradient is None:
+                        gradient = module.gradInput
+                    module.gradInput = gradient
+                totals[place] = total
+                if node.data.selectindex is not None:
+                    table = contributions[sources[0]]
+                    if not table:
+                        table.append([None] * len(inputs[place]))
+                    table[0][node.data.selectindex - 1] = total
+                elif len(sources) == 1:
+                    contributions[sources[0]].append(gradient)
+                else:
+                    for source, part in zip(sources, _parts(gradient, sources)):
+                        contributions[source].append(part)
+                if observers:
+                    self._observeBackward(node, total, gradient)
+        except Exception as error:
+            raise self._failure("updateGradInput", step, error)
+        self.gradInput = fill_none(gradient, inputs[0]) if has_none(gradient) else gradient
+        self._ready = "updateGradInput"
+        return self.gradInput
+
+    def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
+        """Accumulate the parameters' gradients from what ``updateGradInput`` left at the nodes."""
+        step: Optional[Step] = None
+        try:
+            if self._ready != "updateGradInput":
+                raise StateError("accGradParameters before updateGradInput: call backward(...)")
+            for observer in self.observers:
+                observer.starting(self, "accGradParameters", input)
+            for step in self._backward:
+                if step.module is not None:
+                    step.module.accGradParameters(
+                        self._inputs[step.place], self._totals[step.place], scale
+                    )
+        except Exception as error:
+            raise self._failure("accGradParameters", step, error)
+
+    def _sum(self, place: int, contributions: list[Any]) -> Any:
+        """Add a node's contributions in the order they came; ``None`` is nothing."""
+        if len(contributions) == 1:
+            return contributions[0]
+        total: Any = None
+        for gradient in contributions:
+            if gradient is None:
+                continue
+            if total is None:
+                total = gradient
+            else:
+                total = self._sums[place] = add_tables(total, gradient, self._sums[place])
+        return total
+
+    def _checkInput(self, input: Any) -> Any:
+        if self.nInputs > 1 and (not is_table(input) or len(input) != self.nInputs):
+            got = f"{len(input)} entries" if is_table(input) else describe(input)
+            raise InputError(
+                f"expected a table of {self.nInputs} inputs, got {got}",
+                "input", self.nInputs, len(input) if is_table(input) else describe(input),
+            )
+        check_numeric(input)
+        return input
+
+    def _observeBackward(self, node: Node, total: Any, gradient: Any) -> None:
+        for observer in self.observers:
+            observer.differentiated(self, node, total, gradient)
+            if node.data.selectindex is not None:
+                observer.contributed(self, node, node.data.selectindex - 1, node.children[0], total)
+                continue
+            parts = [gradient] if len(node.children) == 1 else gradient
+            for slot, (source, part) in enumerate(zip(node.children, parts)):
+                observer.contributed(self, node, slot, source, part)
+
+    def _failure(self, method: str, step: Optional[Step], error: Exception) -> Exception:
+        """Return the error to raise: ``error`` told where it happened, state made harmless."""
+        if method == "updateOutput":
+            self._ready = ""
+        node = None if step is None else step.node
+        failure = error
+        if node is not None:
+            failure = error if isinstance(error, MinigraphError) else NodeError.wrap(error)
+            failure.context.append(f"in {method} of {node.describe()}")
+        for observer in self.observers:
+            observer.failed(self, method, node, failure)
+        return failure
+
+    def nodeState(self, node: Node) -> NodeState:
+        """Return what the last forward and backward left at ``node`` (of either graph)."""
+        place = self._places[node.data]
+        return NodeState(self._inputs[place], self._values[place], self._totals[place])
+
+    # -- the rest of the module protocol ------------------------------------------------------
+
+    def clearState(self) -> "gModule":
+        """Forget outputs, gradients and everything saved at the nodes; return the network."""
+        super().clearState()
+        self._forget()
+        return self
+
+    def replace(self, callback: Callable[[Module], Module]) -> Module:
+        """Replace modules below by ``callback(module)``; the nodes follow."""
+        replaced = callback(self)
+        for position, module in enumerate(self.modules):
+            new = module.replace(callback)
+            for node in self.forwardnodes:
+                if node.module is module:
+                    node.data.module = new
+            self.modules[position] = new
+        self._plan()
+        return replaced
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state with the nodes as flat records: long graphs nest deeply otherwise."""
+        inputs, outputs = self._declared
+        nodes = self._userNodes()
+        position = {node.data: i for i, node in enumerate(nodes)}
+        state = {name: value for name, value in vars(self).items() if name not in _WIRING}
+        state["nodes"] = flatten(nodes)
+        state["inputs"] = [position[node.data] for node in inputs]
+        state["outputs"] = [position[node.data] for node in outputs]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        nodes = rebuild(state.pop("nodes"))
+        inputs = [nodes[i] for i in state.pop("inputs")]
+        outputs = [nodes[i] for i in state.pop("outputs")]
+        vars(self).update(state)
+        self._wire(inputs, outputs)
+        self._plan()
+
+    def _userNodes(self) -> list[Node]:
+        """Return the nodes without the helpers that gModule adds, in forward order."""
+        inputs, _ = self._declared
+        helpers = {self.forwardnodes[0].data, self.forwardnodes[-1].data}
+        sources = {node.data: node.children for node in self.backwardnodes}
+        for node in inputs:
+            feed = sources[node.data][0]
+            while feed.data not in helpers:
+                helpers.add(feed.data)
+                feed = sources[feed.data][0]
+        return [node for node in self.forwardnodes if node.data not in helpers]
+
+
+_WIRING = {
+    "bg", "fg", "forwardnodes", "backwardnodes", "_forward", "_backward", "_declared", "_places",
+}
+
+
+def _as_list(nodes: Any, what: str) -> list[Node]:
+    if isinstance(nodes, Node):
+        raise GraphError(f"{what} must be a list of nodes: write [{nodes.label()}]")
+    if not isinstance(nodes, (list, tuple)):
+        raise GraphError(f"{what} must be a list of nodes, got {type(nodes).__name__}")
+    if not nodes:
+        raise GraphError(f"a gModule needs at least one node in {what}")
+    return list(check_nodes(nodes, what))
+
+
+def _helper(data: NodeData, value: Any) -> Any:
+    """Evaluate a node without a module: a split checks its table, a select takes one entry."""
+    if data.selectindex is not None:
+        return value[data.selectindex - 1]
+    if data.nSplitOutputs is not None:
+        if not is_table(value):
+            raise InputError(
+                f"split({data.nSplitOutputs}) needs a table, got {describe(value)}",
+                "input", data.nSplitOutputs, describe(value),
+            )
+        if len(value) != data.nSplitOutputs:
+            raise InputError(
+                f"split({data.nSplitOutputs}) cannot split a table of {len(value)} entries: "
+                f"{describe(value)}",
+                "input", data.nSplitOutputs, len(value),
+            )
+    return value
+
+
+def _parts(gradient: Any, sources: tuple[int, ...]) -> Sequence[Any]:
+    """Return one gradient per input of a node that has several."""
+    if sources and (not is_table(gradient) or len(gradient) < len(sources)):
+        raise InputError(
+            f"updateGradInput returned {describe(gradient)} for a node with {len(sources)} inputs: "
+            "it must return a table with one gradient per input",
+            "gradInput", len(sources), describe(gradient),
+        )
+    return gradient if sources else ()

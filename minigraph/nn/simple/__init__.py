@@ -1,0 +1,1 @@
+"""Simple layers, as in https://github.com/torch/nn/blob/master/doc/simple.md."""

@@ -1,0 +1,1 @@
+"""Table layers, as in https://github.com/torch/nn/blob/master/doc/table.md."""

@@ -1,0 +1,202 @@
+"""Table layers that take tables apart and put them together: Split, Join, Select, Narrow, Flatten."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import numpy as np
+
+from minigraph.errors import ArgumentError, InputError, check_dimension, format_shape
+from minigraph.nn.module import Module
+from minigraph.nn.simple.shape import axis_of
+from minigraph.tables import format_path, is_table, leaves, zeros_like
+from minigraph.tensors import resize
+
+
+def _axis(owner: Any, rank: int) -> int:
+    """Return the axis of ``owner.dimension``, one further when the input carries a batch."""
+    dimension = owner.dimension
+    if dimension > 0 and owner.nInputDims is not None and rank == owner.nInputDims + 1:
+        dimension += 1
+    return axis_of(dimension, rank, owner)
+
+
+class SplitTable(Module):
+    """Split a tensor along ``dimension`` into the table of its slices, which lose that dimension.
+
+    ``dimension`` is 1-based, or negative; with ``nInputDims``, the dimensions of one sample,
+    an input with one more has a batch in front. The slices are views on the input.
+    Source: https://github.com/torch/nn/blob/master/doc/table.md#nn.SplitTable
+    """
+
+    def __init__(self, dimension: int, nInputDims: Optional[int] = None) -> None:
+        super().__init__()
+        self.dimension = check_dimension(dimension, "dimension")
+        self.nInputDims = nInputDims
+
+    def updateOutput(self, input: Any) -> list[np.ndarray]:
+        x = self._tensor(input, cast=False)
+        axis = _axis(self, x.ndim)
+        self.output = list(np.moveaxis(x, axis, 0))
+        return self.output
+
+    def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:
+        self.gradInput = resize(self.gradInput, np.shape(input), self.dtype)
+        slices = np.moveaxis(self.gradInput, _axis(self, self.gradInput.ndim), 0)
+        for part, gradient in zip(slices, gradOutput):
+            part[...] = gradient
+        return self.gradInput
+
+    def __repr__(self) -> str:
+        more = "" if self.nInputDims is None else f", {self.nInputDims}"
+        return f"nn.SplitTable({self.dimension}{more})"
+
+
+class JoinTable(Module):
+    """Join the tensors of a table along ``dimension``; they agree in all others.
+
+    ``dimension`` and ``nInputDims`` as in SplitTable.
+    Source: https://github.com/torch/nn/blob/master/doc/table.md#nn.JoinTable
+    """
+
+    def __init__(self, dimension: int, nInputDims: Optional[int] = None) -> None:
+        super().__init__()
+        self.dimension = check_dimension(dimension, "dimension")
+        self.nInputDims = nInputDims
+
+    def updateOutput(self, input: Any) -> np.ndarray:
+        entries = self._tensors(input)
+        if not entries:
+            raise InputError(f"{self!r} expects at least one tensor, got an empty table")
+        first = entries[0].shape
+        axis = _axis(self, len(first))
+        for position, entry in enumerate(entries):
+            shape = entry.shape
+            if (*shape[:axis], *shape[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]) or (
+                len(shape) != len(first)
+            ):
+                where = format_path((position,), "input")
+                raise InputError(
+                    f"{self!r}: {where} has shape {format_shape(shape)}, which differs from "
+                    f"input[1] {format_shape(first)} in another dimension than the joined one",
+                    where, first, shape,
+                )
+        size = sum(entry.shape[axis] for entry in entries)
+        self.output = resize(
+            self.output, (*first[:axis], size, *first[axis + 1 :]), self.dtype
+        )
+        np.concatenate(entries, axis=axis, out=self.output)
+        return self.output
+
+    def updateGradInput(self, input: Any, gradOutput: Any) -> list[np.ndarray]:
+        g = self._tensor(gradOutput, what="gradOutput")
+        axis = _axis(self, g.ndim)
+        old = self.gradInput if isinstance(self.gradInput, list) else []
+        gradInput = []
+        start = 0
+        for i, entry in enumerate(input):
+            buffer = resize(old[i] if i < len(old) else None, np.shape(entry), self.dtype)
+            end = start + buffer.shape[axis]
+            np.copyto(buffer, g[(slice(None),) * axis + (slice(start, end),)])
+            gradInput.append(buffer)
+            start = end
+        self.gradInput = gradInput
+        return gradInput
+
+    def __repr__(self) -> str:
+        more = "" if self.nInputDims is None else f", {self.nInputDims}"
+        return f"nn.JoinTable({self.dimension}{more})"
+
+
+class SelectTable(Module):
+    """Take the entry at the 1-based (or negative) ``index`` of a table.
+
+    The gradient of the other entries is zero.
+    Source: https://github.com/torch/nn/blob/master/doc/table.md#nn.SelectTable
+    """
+
+    def __init__(self, index: int) -> None:
+        super().__init__()
+        self.index = check_dimension(index, "index")
+
+    def _position(self, input: Any) -> int:
+        count = len(self._table(input))
+        if abs(self.index) > count:
+            raise InputError(
+                f"{self!r}: index {self.index} is out of range 1..{count}",
+                "input", self.index, count,
+            )
+        return self.index - 1 if self.index > 0 else count + self.index
+
+    def updateOutput(self, input: Any) -> Any:
+        self.output = input[self._position(input)]
+        return self.output
+
+    def updateGradInput(self, input: Any, gradOutput: Any) -> list[Any]:
+        chosen = self._position(input)
+        old = self.gradInput if isinstance(self.gradInput, list) else []
+        old = old + [None] * (len(input) - len(old))
+        self.gradInput = [
+            gradOutput if i == chosen else zeros_like(entry, old[i])
+            for i, entry in enumerate(input)
+        ]
+        return self.gradInput
+
+    def __repr__(self) -> str:
+        return f"nn.SelectTable({self.index})"
+
+
+class NarrowTable(Module):
+    """Take ``length`` entries of a table from the 1-based ``offset`` on; the rest gets no gradient.
+
+    Source: https://github.com/torch/nn/blob/master/doc/table.md#nn.NarrowTable
+    """
+
+    def __init__(self, offset: int, length: int = 1) -> None:
+        super().__init__()
+        if check_dimension(offset, "offset") < 0 or length < 1:
+            raise ArgumentError(f"nn.NarrowTable({offset}, {length}): both must be positive")
+        self.offset, self.length = offset, length
+
+    def updateOutput(self, input: Any) -> list[Any]:
+        end = self.offset - 1 + self.length
+        if end > len(self._table(input)):
+            raise InputError(
+                f"{self!r} needs a table of at least {end} entries, got {len(input)}",
+                "input", end, len(input),
+            )
+        self.output = list(input[self.offset - 1 : end])
+        return self.output
+
+    def updateGradInput(self, input: Any, gradOutput: Any) -> list[Any]:
+        start = self.offset - 1
+        old = self.gradInput if isinstance(self.gradInput, list) else []
+        old = old + [None] * (len(input) - len(old))
+        self.gradInput = [
+            gradOutput[i - start] if start <= i < start + self.length else zeros_like(entry, old[i])
+            for i, entry in enumerate(input)
+        ]
+        return self.gradInput
+
+    def __repr__(self) -> str:
+        return f"nn.NarrowTable({self.offset}, {self.length})"
+
+
+class FlattenTable(Module):
+    """Turn nested tables into one flat table, depth first.
+
+    Source: https://github.com/torch/nn/blob/master/doc/table.md#nn.FlattenTable
+    """
+
+    def updateOutput(self, input: Any) -> list[Any]:
+        self.output = [leaf for _, leaf in leaves(self._table(input))]
+        return self.output
+
+    def updateGradInput(self, input: Any, gradOutput: Any) -> list[Any]:
+        gradients = iter(gradOutput)
+
+        def nested(table: Any) -> Any:
+            return [nested(entry) for entry in table] if is_table(table) else next(gradients)
+
+        self.gradInput = nested(input)
+        return self.gradInput
