@@ -187,7 +187,7 @@ def check_numeric(table: Any, root: str = "input", path: Path = ()) -> None:
 
 def as_numeric(value: Any, where: str) -> np.ndarray:
     """Return ``value`` as a real numeric array; raise ``InputError`` for anything else."""
-    array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise InputError(
             f"{where} must hold real numbers, got an array of dtype {array.dtype}",

@@ -12,7 +12,7 @@ Source: https://github.com/torch/nngraph/blob/master/gmodule.lua
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Optional, Protocol, Sequence
+from typing import Any, Callable, NamedTuple, NoReturn, Optional, Protocol, Sequence
 
 import numpy as np
 
@@ -201,7 +201,7 @@ class gModule(Container):
                     for observer in observers:
                         observer.evaluated(self, node, inputs[place], value)
         except Exception as error:
-            raise self._failure("updateOutput", step, error)
+            self._fail("updateOutput", step, error)
         self.output = value
         self._ready = "updateOutput"
         return value
@@ -247,10 +247,14 @@ class gModule(Container):
                 if observers:
                     self._observeBackward(node, total, gradient)
         except Exception as error:
-            raise self._failure("updateGradInput", step, error)
+            self._fail("updateGradInput", step, error)
         self.gradInput = fill_none(gradient, inputs[0]) if has_none(gradient) else gradient
         self._ready = "updateGradInput"
         return self.gradInput
+
+    def _fitGradOutput(self, gradOutput: Any) -> Any:
+        """Leave the gradients as they are: ``updateGradInput`` checks them and keeps ``None``."""
+        return gradOutput
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         """Accumulate the parameters' gradients from what ``updateGradInput`` left at the nodes."""
@@ -266,7 +270,7 @@ class gModule(Container):
                         self._inputs[step.place], self._totals[step.place], scale
                     )
         except Exception as error:
-            raise self._failure("accGradParameters", step, error)
+            self._fail("accGradParameters", step, error)
 
     def _sum(self, place: int, contributions: list[Any]) -> Any:
         """Add a node's contributions in the order they came; ``None`` is nothing."""
@@ -302,10 +306,8 @@ class gModule(Container):
             for slot, (source, part) in enumerate(zip(node.children, parts)):
                 observer.contributed(self, node, slot, source, part)
 
-    def _failure(self, method: str, step: Optional[Step], error: Exception) -> Exception:
-        """Return the error to raise: ``error`` told where it happened, state made harmless."""
-        if method == "updateOutput":
-            self._ready = ""
+    def _fail(self, method: str, step: Optional[Step], error: Exception) -> NoReturn:
+        """Raise ``error``, told where it happened; an error of the user's becomes a NodeError."""
         node = None if step is None else step.node
         failure = error
         if node is not None:
@@ -313,7 +315,7 @@ class gModule(Container):
             failure.context.append(f"in {method} of {node.describe()}")
         for observer in self.observers:
             observer.failed(self, method, node, failure)
-        return failure
+        raise failure
 
     def nodeState(self, node: Node) -> NodeState:
         """Return what the last forward and backward left at ``node`` (of either graph)."""
