@@ -59,11 +59,12 @@ class Container(Module):
         """Return ``(params, gradParams)`` of all modules in order, shared ones once."""
         params: Arrays = []
         gradParams: Arrays = []
-        seen: set[int] = set()
+        seen: set[tuple[int, int]] = set()
         for module in self.modules:
             for parameter, gradient in zip(*module.parameters()):
-                if id(parameter) not in seen:
-                    seen.add(id(parameter))
+                pair = (id(parameter), id(gradient))
+                if pair not in seen:
+                    seen.add(pair)
                     params.append(parameter)
                     gradParams.append(gradient)
         return params, gradParams

@@ -83,6 +83,7 @@ class gModule(Container):
 
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node]) -> None:
         super().__init__()
+        self._arguments = ((), {})  # the nodes are kept as graphs
         inputs, outputs = _as_list(inputs, "inputs"), _as_list(outputs, "outputs")
         self._wire(inputs, outputs)
         known: set[int] = set()
@@ -105,7 +106,7 @@ class gModule(Container):
         for node in inputs:
             if node.children:
                 raise GraphError(f"an input must not have inputs itself: {node.describe()}")
-        feeds = dict(zip(inputs, innode.split(len(inputs)) if len(inputs) > 1 else [innode]))
+        feeds = dict(zip(inputs, _feed(innode, len(inputs))))
         if len(feeds) < len(inputs):
             raise GraphError("the same node is given as an input twice")
 
@@ -390,6 +391,16 @@ def _as_list(nodes: Any, what: str) -> list[Node]:
     return list(check_nodes(nodes, what))
 
 
+def _feed(innode: Node, count: int) -> list[Node]:
+    """Return what feeds the inputs: the input itself, or the parts of its split."""
+    if count == 1:
+        return [innode]
+    parts = innode.split(count)
+    for helper in (parts[0].children[0], *parts):
+        helper.data.location = innode.location
+    return parts
+
+
 def _helper(data: NodeData, value: Any) -> Any:
     """Evaluate a node without a module: a split checks its table, a select takes one entry."""
     if data.selectindex is not None:
@@ -411,6 +422,8 @@ def _helper(data: NodeData, value: Any) -> Any:
 
 def _parts(gradient: Any, sources: tuple[int, ...]) -> Sequence[Any]:
     """Return one gradient per input of a node that has several."""
+    if gradient is None:
+        return (None,) * len(sources)
     if sources and (not is_table(gradient) or len(gradient) < len(sources)):
         raise InputError(
             f"updateGradInput returned {describe(gradient)} for a node with {len(sources)} inputs: "
