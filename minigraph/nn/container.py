@@ -18,7 +18,11 @@ Self = TypeVar("Self", bound="Container")
 
 
 class Container(Module):
-    """Base of modules that hold others in ``modules``."""
+    """Base of modules that hold others in ``modules``.
+
+    A container forgets its output when a forward begins: if a module in the middle fails, the
+    saved activations are of two different inputs, and a backward must be refused.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -164,6 +168,7 @@ class Sequential(Container):
         return self.modules.pop(index - 1)
 
     def updateOutput(self, input: Any) -> Any:
+        self.output = None
         for position in range(len(self.modules)):
             input = self._run(position, "forward", input)
         self.output = input
@@ -206,6 +211,7 @@ class ConcatTable(Container):
     _sum: Any = None
 
     def updateOutput(self, input: Any) -> list[Any]:
+        self.output = None
         self.output = [
             self._run(position, "forward", input) for position in range(len(self.modules))
         ]
@@ -235,6 +241,7 @@ class ParallelTable(Container):
     """
 
     def updateOutput(self, input: Any) -> list[Any]:
+        self.output = None
         self._table(input, length=len(self.modules))
         self.output = [
             self._run(position, "forward", input[position])
@@ -269,6 +276,7 @@ class Concat(Container):
         self.dimension = check_dimension(dimension, "dimension")
 
     def updateOutput(self, input: Any) -> np.ndarray:
+        buffer, self.output = self.output, None
         outputs = [
             self._tensor(self._run(position, "forward", input), what=f"output of module {position + 1}")
             for position in range(len(self.modules))
@@ -278,7 +286,7 @@ class Concat(Container):
         axis = self._axis(outputs)
         size = sum(output.shape[axis] for output in outputs)
         shape = (*outputs[0].shape[:axis], size, *outputs[0].shape[axis + 1 :])
-        self.output = resize(self.output, shape, self.dtype)
+        self.output = resize(buffer, shape, self.dtype)
         np.concatenate(outputs, axis=axis, out=self.output)
         return self.output
 
