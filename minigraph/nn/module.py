@@ -173,9 +173,18 @@ class Module(State):
             gradient.fill(0)
 
     def updateParameters(self, learningRate: Number) -> None:
-        """Step each parameter (once, however often it is shared) by ``-learningRate`` times its gradient."""
+        """Step each parameter (once, however often it is shared) by ``-learningRate`` times its gradient.
+
+        A layer with a rule of its own overrides this; containers then call it.
+        """
+        self._step(learningRate, set())
+
+    def _step(self, learningRate: Number, done: set[int]) -> None:
+        """Step the parameters whose id is not in ``done``, and add them to it."""
         for parameter, gradient in zip(*self.parameters()):
-            parameter -= learningRate * gradient
+            if id(parameter) not in done:
+                done.add(id(parameter))
+                parameter -= learningRate * gradient
 
     def reset(self: Self, stdv: Optional[Number] = None) -> Self:
         """Draw the parameters anew from the random stream; return the module."""

@@ -21,6 +21,8 @@ class State:
     #: The NumPy dtype that is computed in.
     dtype: np.dtype
     _type: str
+    #: Whether ``type()`` reaches the modules that this one holds.
+    _castsBelow: bool = True
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     output: Any
     gradInput: Any
@@ -43,11 +45,10 @@ class State:
             return self._type
         check_module_type(name)
         dtype = TENSOR_TYPES[name]
-        if any(module._type != name for module in self._owners()):
-            self._replaceArrays(
-                Relocation(lambda a: a.astype(dtype), lambda a: a.dtype.kind == "f")
-            )
-            for module in self._owners():
+        owners = self._owners(casting=True)
+        if any(module._type != name for module in owners):
+            _replace(owners, Relocation(lambda a: a.astype(dtype), lambda a: a.dtype.kind == "f"))
+            for module in owners:
                 module._setType(name)
         return self
 
@@ -90,18 +91,18 @@ class State:
         self._replaceArrays(note)
         return copy.deepcopy(self, memo)
 
-    def _owners(self) -> list["State"]:
-        """Return every module reachable through attributes, this one first."""
+    def _owners(self, casting: bool = False) -> list["State"]:
+        """Return every module reachable through attributes, this one first.
+
+        With ``casting``, only those that follow a change of tensor type.
+        """
         found: dict[int, State] = {}
-        _collect(self, found)
+        _collect(self, found, casting)
         return list(found.values())
 
     def _replaceArrays(self, function: Callable[[np.ndarray], np.ndarray]) -> None:
         """Replace every array held by this module and those below by ``function(array)``."""
-        for owner in self._owners():
-            for name, value in vars(owner).items():
-                if name != "_arguments":
-                    vars(owner)[name] = _map_arrays(function, value)
+        _replace(self._owners(), function)
 
     @classmethod
     def typename(cls) -> str:
@@ -164,20 +165,28 @@ class State:
 
 
 
-def _collect(value: Any, found: dict[int, State]) -> None:
+def _collect(value: Any, found: dict[int, State], casting: bool) -> None:
     """Gather modules reachable from a module's attributes through lists and dicts."""
     if isinstance(value, State):
         if id(value) not in found:
             found[id(value)] = value
             for name, attribute in vars(value).items():
-                if name != "_arguments":
-                    _collect(attribute, found)
+                if name != "_arguments" and (value._castsBelow or not casting):
+                    _collect(attribute, found, casting)
     elif isinstance(value, (list, tuple)):
         for entry in value:
-            _collect(entry, found)
+            _collect(entry, found, casting)
     elif isinstance(value, dict):
         for entry in value.values():
-            _collect(entry, found)
+            _collect(entry, found, casting)
+
+
+def _replace(owners: Sequence[State], function: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Replace every array among the attributes of these modules by ``function(array)``."""
+    for owner in owners:
+        for name, value in vars(owner).items():
+            if name != "_arguments":
+                vars(owner)[name] = _map_arrays(function, value)
 
 
 def _map_arrays(function: Callable[[np.ndarray], np.ndarray], value: Any) -> Any:
