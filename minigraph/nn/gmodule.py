@@ -32,12 +32,16 @@ from minigraph.tables import (
 
 
 class Step(NamedTuple):
-    """What the engine does at one node: its place, its module and the places of its inputs."""
+    """What the engine does at one node: its place, its module and the places of its inputs.
+
+    ``select`` is the 0-based entry that a part of a split takes, ``None`` for other nodes.
+    """
 
     place: int
     node: Node
     module: Optional[Module]
     sources: tuple[int, ...]
+    select: Optional[int]
 
 
 class NodeState(NamedTuple):
@@ -159,9 +163,16 @@ class gModule(Container):
         steps = {}
         for node in self.backwardnodes:
             sources = tuple(place[child.data] for child in node.children)
-            steps[node.data] = Step(place[node.data], node, node.module, sources)
+            index = node.data.selectindex
+            select = None if index is None else index - 1
+            steps[node.data] = Step(place[node.data], node, node.module, sources, select)
         self._forward = [steps[node.data]._replace(node=node) for node in self.forwardnodes]
         self._backward = [steps[node.data] for node in self.backwardnodes]
+        self._accumulating = [
+            (step, step.module) for step in self._backward
+            if step.module is not None
+            and type(step.module).accGradParameters is not Module.accGradParameters
+        ]
 
     def _forget(self) -> None:
         """Drop everything that a pass left behind."""
@@ -185,7 +196,7 @@ class gModule(Container):
                 observer.starting(self, "updateOutput", value)
             inputs, values = self._inputs, self._values
             for step in self._forward:
-                place, node, module, sources = step
+                place, node, module, sources, select = step
                 if len(sources) == 1:
                     value = values[sources[0]]
                 elif sources:
@@ -195,8 +206,10 @@ class gModule(Container):
                     output = module.updateOutput(value)
                     value = module.output if output is None else output
                     module.output = value
-                elif node.data.role:
-                    value = _helper(node.data, value)
+                elif select is not None:
+                    value = value[select]
+                elif node.data.nSplitOutputs is not None:
+                    _check_split(node.data.nSplitOutputs, value)
                 values[place] = value
                 if observers:
                     for observer in observers:
@@ -224,8 +237,9 @@ class gModule(Container):
             contributions: list[list[Any]] = [[] for _ in values]
             contributions[-1].append(fit_gradient(gradOutput, self.output))
             for step in self._backward:
-                place, node, module, sources = step
-                total = gradient = self._sum(place, contributions[place])
+                place, node, module, sources, select = step
+                arrived = contributions[place]
+                total = gradient = arrived[0] if len(arrived) == 1 else self._sum(place, arrived)
                 if module is not None:
                     if type(total) is not np.ndarray and has_none(total):
                         self._zeros[place] = fill_none(total, values[place], self._zeros[place])
@@ -235,11 +249,11 @@ class gModule(Container):
                         gradient = module.gradInput
                     module.gradInput = gradient
                 totals[place] = total
-                if node.data.selectindex is not None:
+                if select is not None:
                     table = contributions[sources[0]]
                     if not table:
                         table.append([None] * len(inputs[place]))
-                    table[0][node.data.selectindex - 1] = total
+                    table[0][select] = total
                 elif len(sources) == 1:
                     contributions[sources[0]].append(gradient)
                 else:
@@ -265,18 +279,15 @@ class gModule(Container):
                 raise StateError("accGradParameters before updateGradInput: call backward(...)")
             for observer in self.observers:
                 observer.starting(self, "accGradParameters", input)
-            for step in self._backward:
-                if step.module is not None:
-                    step.module.accGradParameters(
-                        self._inputs[step.place], self._totals[step.place], scale
-                    )
+            for step, module in self._accumulating:
+                module.accGradParameters(
+                    self._inputs[step.place], self._totals[step.place], scale
+                )
         except Exception as error:
             self._fail("accGradParameters", step, error)
 
     def _sum(self, place: int, contributions: list[Any]) -> Any:
         """Add a node's contributions in the order they came; ``None`` is nothing."""
-        if len(contributions) == 1:
-            return contributions[0]
         total: Any = None
         for gradient in contributions:
             if gradient is None:
@@ -377,7 +388,8 @@ class gModule(Container):
 
 
 _WIRING = {
-    "bg", "fg", "forwardnodes", "backwardnodes", "_forward", "_backward", "_declared", "_places",
+    "bg", "fg", "forwardnodes", "backwardnodes", "_declared", "_places",
+    "_forward", "_backward", "_accumulating",
 }
 
 
@@ -401,23 +413,18 @@ def _feed(innode: Node, count: int) -> list[Node]:
     return parts
 
 
-def _helper(data: NodeData, value: Any) -> Any:
-    """Evaluate a node without a module: a split checks its table, a select takes one entry."""
-    if data.selectindex is not None:
-        return value[data.selectindex - 1]
-    if data.nSplitOutputs is not None:
-        if not is_table(value):
-            raise InputError(
-                f"split({data.nSplitOutputs}) needs a table, got {describe(value)}",
-                "input", data.nSplitOutputs, describe(value),
-            )
-        if len(value) != data.nSplitOutputs:
-            raise InputError(
-                f"split({data.nSplitOutputs}) cannot split a table of {len(value)} entries: "
-                f"{describe(value)}",
-                "input", data.nSplitOutputs, len(value),
-            )
-    return value
+def _check_split(count: int, value: Any) -> None:
+    """Raise InputError unless ``value`` is a table of ``count`` entries."""
+    if not is_table(value):
+        raise InputError(
+            f"split({count}) needs a table, got {describe(value)}",
+            "input", count, describe(value),
+        )
+    if len(value) != count:
+        raise InputError(
+            f"split({count}) cannot split a table of {len(value)} entries: {describe(value)}",
+            "input", count, len(value),
+        )
 
 
 def _parts(gradient: Any, sources: tuple[int, ...]) -> Sequence[Any]:

@@ -143,8 +143,11 @@ class State:
 
     def _tensors(self, input: Any, what: str = "input") -> list[np.ndarray]:
         """Return the entries of a table of tensors, each of this module's dtype."""
+        dtype = self.dtype
         return [
-            self._tensor(entry, what=format_path((i,), what))
+            entry
+            if type(entry) is np.ndarray and entry.dtype is dtype
+            else self._tensor(entry, what=format_path((i,), what))
             for i, entry in enumerate(self._table(input, what))
         ]
 
