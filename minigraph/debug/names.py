@@ -1,0 +1,124 @@
+"""Names of nodes and of parameters, the same in every report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Iterator
+
+import numpy as np
+
+from minigraph import nn
+from minigraph.graph import Node
+from minigraph.memory import address
+
+
+@dataclass(frozen=True)
+class NodeInfo:
+    """Which node: its number in the network, label, annotated name, module and source line."""
+
+    id: int
+    label: str
+    name: str
+    module: str
+    location: str
+
+    @classmethod
+    def of(cls, node: Node) -> "NodeInfo":
+        """Return the facts about ``node``."""
+        return cls(node.id, node.label(), node.name, module_text(node), node.location)
+
+    @property
+    def key(self) -> str:
+        """The annotated name, or number and label where there is none."""
+        return self.name or f"node {self.id} {self.label}"
+
+
+@dataclass
+class NamedParameter:
+    """A parameter, the arrays that collect its gradient, and what it is called.
+
+    ``names`` has one name for each module that uses the array. Several gradients occur where
+    modules share a parameter without sharing its gradient: the gradient is then their sum.
+    """
+
+    names: list[str]
+    value: np.ndarray
+    gradients: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The first name, and how many more modules share the array."""
+        more = len(self.names) - 1
+        return self.names[0] + (f" (shared by {more + 1} modules)" if more else "")
+
+    def gradient(self) -> np.ndarray:
+        """Return a copy of the accumulated gradient."""
+        total = self.gradients[0].copy()
+        for other in self.gradients[1:]:
+            total += other
+        return total
+
+
+def module_text(node: Node) -> str:
+    """Say what a node computes: its module, or which part of a split it takes."""
+    data = node.data
+    if data.module is not None:
+        return repr(data.module).split("\n")[0].rstrip(" {")
+    if data.role == "select":
+        return f"entry {data.selectindex} of split({data.mapindex[0].nSplitOutputs})"
+    if data.role == "split":
+        return f"split({data.nSplitOutputs})"
+    return ""
+
+
+def named_parameters(module: nn.Module) -> list[NamedParameter]:
+    """Return every parameter of ``module`` once, however many modules use its array.
+
+    Names are ``weight`` for a single layer, ``2.weight`` inside a container (its 1-based
+    place), ``i2h.weight`` at a node of a graph and ``lstm/i2h.weight`` in a graph inside it.
+    """
+    found: dict[Any, NamedParameter] = {}
+    for prefix, layer in _layers(module, ""):
+        for position, (value, gradient) in enumerate(zip(*layer.parameters())):
+            name = prefix + _attribute(layer, value, position)
+            _note(found, name, value, gradient)
+    for position, (value, gradient) in enumerate(zip(*module.parameters())):
+        if _identity(value) not in found:
+            _note(found, f"parameter {position + 1}", value, gradient)
+    return list(found.values())
+
+
+def _note(found: dict[Any, NamedParameter], name: str, value: np.ndarray, gradient: np.ndarray) -> None:
+    entry = found.setdefault(_identity(value), NamedParameter([], value))
+    entry.names.append(name)
+    if all(_identity(gradient) != _identity(known) for known in entry.gradients):
+        entry.gradients.append(gradient)
+
+
+def _identity(array: np.ndarray) -> tuple[Any, ...]:
+    # Two array objects over the same memory are one parameter; empty arrays have no memory.
+    return (address(array) if array.size else id(array), array.shape, array.strides, array.dtype)
+
+
+def _layers(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:
+    """Yield ``(prefix of names, layer)`` of every layer below (and including) ``module``."""
+    if isinstance(module, nn.gModule):
+        keys = [NodeInfo.of(node).key for node in module.forwardnodes]
+        for node, key in zip(module.forwardnodes, keys):
+            if node.module is not None:
+                unique = key if keys.count(key) == 1 else f"{key} (node {node.id})"
+                inner = "/" if isinstance(node.module, nn.gModule) else "."
+                yield from _layers(node.module, f"{prefix}{unique}{inner}")
+    elif isinstance(module, nn.Container):
+        for number, below in enumerate(module.modules, 1):
+            inner = "/" if isinstance(below, nn.gModule) else "."
+            yield from _layers(below, f"{prefix}{number}{inner}")
+    else:
+        yield prefix, module
+
+
+def _attribute(module: nn.Module, value: np.ndarray, position: int) -> str:
+    for name, attribute in vars(module).items():
+        if attribute is value:
+            return name
+    return f"parameter {position + 1}"
