@@ -68,7 +68,7 @@ def text_table(title: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]
     )
     for header in headers:
         table.add_column(
-            Text(header.lstrip(">")), no_wrap=True, justify="right" if header[0] == ">" else "left"
+            Text(header.lstrip(">")), no_wrap=True, justify="right" if header.startswith(">") else "left"
         )
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
