@@ -1,14 +1,18 @@
 """minigraph: Torch7's nn and nngraph in Python."""
 
 from minigraph import debug, errors, nn, random
+from minigraph.drawing import dot, draw
+from minigraph.drawing.display import install as _install_display
 from minigraph.graph import Graph, Node, annotateNodes
 from minigraph.nn.nest import nest
 from minigraph.random import manualSeed
 from minigraph.tensors import getdefaulttensortype, setdefaulttensortype
 
+_install_display()
+
 __version__ = "0.1.0"
 
 __all__ = [
-    "Graph", "Node", "annotateNodes", "debug", "errors", "getdefaulttensortype", "manualSeed", "nest", "nn",
-    "random", "setdefaulttensortype",
+    "Graph", "Node", "annotateNodes", "debug", "dot", "draw", "errors", "getdefaulttensortype", "manualSeed",
+    "nest", "nn", "random", "setdefaulttensortype",
 ]
