@@ -30,17 +30,50 @@ from minigraph.nn.table.structure import (
     SelectTable,
     SplitTable,
 )
-from minigraph.nn.transfer.pointwise import ELU, ReLU, Sigmoid, SoftPlus, SoftSign, Tanh
-from minigraph.nn.transfer.softmax import LogSoftMax, SoftMax
+from minigraph.nn.transfer.gates import GatedLinearUnit, GradientReversal
+from minigraph.nn.transfer.pointwise import (
+    ELU,
+    Abs,
+    Clamp,
+    Exp,
+    HardShrink,
+    HardTanh,
+    LeakyReLU,
+    Log,
+    LogSigmoid,
+    Power,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SoftPlus,
+    SoftShrink,
+    SoftSign,
+    Sqrt,
+    Square,
+    Tanh,
+    TanhShrink,
+    Threshold,
+)
+from minigraph.nn.transfer.rectifiers import CReLU, PReLU, RReLU
+from minigraph.nn.transfer.softmax import (
+    LogSoftMax,
+    SoftMax,
+    SoftMin,
+    SpatialLogSoftMax,
+    SpatialSoftMax,
+)
 
 __all__ = [
-    "Add", "AddConstant", "BCECriterion", "Bottle", "CAdd", "CAddTable", "CDivTable", "CMaxTable",
-    "CMinTable", "CMul", "CMulTable", "CSubTable", "ClassNLLCriterion", "Concat", "ConcatTable",
-    "Container", "Criterion", "CrossEntropyCriterion", "Decorator", "DepthConcat", "DontCast",
-    "Dropout", "ELU", "FlattenTable", "Identity", "JoinTable", "JustElement", "JustTable",
-    "Linear", "LogSoftMax", "LookupTable", "MSECriterion", "MapTable", "Module",
-    "ModuleFromCriterion", "Mul", "MulConstant", "NaN", "Narrow", "NarrowTable", "OneHot",
-    "Parallel", "ParallelTable", "PrintSize", "Profile", "ReLU", "Replicate", "Reshape", "Select",
-    "SelectTable", "Sequential", "Sigmoid", "SoftMax", "SoftPlus", "SoftSign", "SplitTable",
-    "Tanh", "View", "gModule",
+    "Abs", "Add", "AddConstant", "BCECriterion", "Bottle", "CAdd", "CAddTable", "CDivTable",
+    "CMaxTable", "CMinTable", "CMul", "CMulTable", "CReLU", "CSubTable", "Clamp",
+    "ClassNLLCriterion", "Concat", "ConcatTable", "Container", "Criterion", "CrossEntropyCriterion",
+    "Decorator", "DepthConcat", "DontCast", "Dropout", "ELU", "Exp", "FlattenTable",
+    "GatedLinearUnit", "GradientReversal", "HardShrink", "HardTanh", "Identity", "JoinTable",
+    "JustElement", "JustTable", "LeakyReLU", "Linear", "Log", "LogSigmoid", "LogSoftMax",
+    "LookupTable", "MSECriterion", "MapTable", "Module", "ModuleFromCriterion", "Mul",
+    "MulConstant", "NaN", "Narrow", "NarrowTable", "OneHot", "PReLU", "Parallel", "ParallelTable",
+    "Power", "PrintSize", "Profile", "RReLU", "ReLU", "ReLU6", "Replicate", "Reshape", "Select",
+    "SelectTable", "Sequential", "Sigmoid", "SoftMax", "SoftMin", "SoftPlus", "SoftShrink",
+    "SoftSign", "SpatialLogSoftMax", "SpatialSoftMax", "SplitTable", "Sqrt", "Square", "Tanh",
+    "TanhShrink", "Threshold", "View", "gModule",
 ]

@@ -1,120 +1,47 @@
-"""Pointwise transfer functions: one table of functions and derivatives, one class to run them.
+"""Pointwise transfer layers: one class that runs the table, and the arguments of each layer.
 
-``TABLE`` holds for each layer how to compute ``y = f(x)`` and how to turn ``gradOutput`` into
-``gradInput``; both write into a buffer they are given. The classes below only say which
-arguments a layer has.
+What the layers compute stands in ``functions.TABLE``.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple
+from typing import Any, ClassVar, Optional
 
 import numpy as np
 
 from minigraph.errors import ArgumentError
 from minigraph.nn.module import Module
+from minigraph.nn.transfer.functions import TABLE, Array, Pointwise
 from minigraph.tensors import resize
-
-Array = np.ndarray
-
-
-class Pointwise(NamedTuple):
-    """A function and its derivative; ``m`` is the layer, for its arguments.
-
-    ``forward(m, x, out)`` writes f(x) into ``out``. ``backward(m, g, x, y, out)`` writes
-    ``g * f'(x)`` into ``out``, where ``y`` is f(x).
-    """
-
-    forward: Callable[[Any, Array, Array], Any]
-    backward: Callable[[Any, Array, Array, Array, Array], Any]
-
-
-def _sigmoid(m: Any, x: Array, out: Array) -> None:
-    np.negative(x, out=out)
-    with np.errstate(over="ignore"):
-        np.exp(out, out=out)
-    out += 1
-    np.divide(1, out, out=out)
-
-
-def _sigmoid_backward(m: Any, g: Array, x: Array, y: Array, out: Array) -> None:
-    np.subtract(1, y, out=out)
-    out *= y
-    out *= g
-
-
-def _tanh_backward(m: Any, g: Array, x: Array, y: Array, out: Array) -> None:
-    np.multiply(y, y, out=out)
-    np.subtract(1, out, out=out)
-    out *= g
-
-
-def _elu(m: Any, x: Array, out: Array) -> None:
-    negative = x <= 0
-    small = np.expm1(x, where=negative, out=np.zeros_like(x))
-    np.copyto(out, x)
-    np.copyto(out, m.alpha * small, where=negative)
-
-
-def _softplus(m: Any, x: Array, out: Array) -> None:
-    scaled = x * m.beta
-    np.copyto(out, np.log1p(np.exp(np.minimum(scaled, m.threshold))) / m.beta)
-    np.copyto(out, x, where=scaled > m.threshold)
-
-
-def _softplus_backward(m: Any, g: Array, x: Array, y: Array, out: Array) -> None:
-    scaled = y * m.beta
-    np.multiply(g, -np.expm1(-scaled), out=out)
-    np.copyto(out, g, where=scaled > m.threshold)
-
-
-def _softsign(m: Any, x: Array, out: Array) -> None:
-    np.divide(x, np.abs(x) + 1, out=out)
-
-
-def _softsign_backward(m: Any, g: Array, x: Array, y: Array, out: Array) -> None:
-    slope = np.abs(x) + 1
-    slope *= slope
-    np.divide(g, slope, out=out)
-
-
-TABLE: dict[str, Pointwise] = {
-    "Sigmoid": Pointwise(_sigmoid, _sigmoid_backward),
-    "Tanh": Pointwise(lambda m, x, out: np.tanh(x, out=out), _tanh_backward),
-    "ReLU": Pointwise(
-        lambda m, x, out: np.maximum(x, 0, out=out),
-        lambda m, g, x, y, out: np.multiply(g, y > 0, out=out),
-    ),
-    "ELU": Pointwise(
-        _elu,
-        lambda m, g, x, y, out: np.multiply(g, np.where(y <= 0, y + m.alpha, 1), out=out),
-    ),
-    "SoftPlus": Pointwise(_softplus, _softplus_backward),
-    "SoftSign": Pointwise(_softsign, _softsign_backward),
-}
 
 
 class Transfer(Module):
     """Base of the pointwise layers: any shape in, the same shape out.
 
-    With ``inplace`` the output is written over the input (whoever else reads that input then
-    sees the output); gradients are never written over ``gradOutput``.
+    A subclass of the name of an entry of ``TABLE`` runs that entry; a subclass of another name
+    runs its parent's. With ``inplace`` the output is written over the input (whoever else
+    reads that input then sees the output); gradients are never written over ``gradOutput``.
     """
 
     inplace: bool = False
+    _function: ClassVar[Pointwise]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__name__ in TABLE and cls.__module__.startswith("minigraph."):
+            cls._function = TABLE[cls.__name__]
 
     def updateOutput(self, input: Any) -> Array:
         x = self._tensor(input)
-        self.output = x if self.inplace else resize(self.output, x.shape, self.dtype)
-        TABLE[type(self).__name__].forward(self, x, self.output)
-        return self.output
+        output = x if self.inplace else resize(self.output, x.shape, self.dtype)
+        self._function.forward(self, x, output)
+        self.output = output
+        return output
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> Array:
         g = self._tensor(gradOutput, what="gradOutput")
         self.gradInput = resize(self.gradInput, self.output.shape, self.dtype)
-        TABLE[type(self).__name__].backward(
-            self, g, self._tensor(input), self.output, self.gradInput
-        )
+        self._function.backward(self, g, self._tensor(input), self.output, self.gradInput)
         return self.gradInput
 
 
@@ -125,6 +52,13 @@ class Sigmoid(Transfer):
     """
 
 
+class LogSigmoid(Transfer):
+    """log(1 / (1 + exp(-x))), without overflow.
+
+    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.LogSigmoid
+    """
+
+
 class Tanh(Transfer):
     """(exp(x) - exp(-x)) / (exp(x) + exp(-x)).
 
@@ -132,30 +66,18 @@ class Tanh(Transfer):
     """
 
 
-class ReLU(Transfer):
-    """max(0, x).
+class TanhShrink(Transfer):
+    """x - tanh(x).
 
-    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.ReLU
+    Source: https://github.com/torch/nn/blob/master/TanhShrink.lua
     """
 
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = bool(inplace)
 
+class SoftSign(Transfer):
+    """x / (1 + |x|).
 
-class ELU(Transfer):
-    """x where positive, else alpha * (exp(x) - 1).
-
-    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.ELU
+    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.SoftSign
     """
-
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        self.alpha = 1.0 if alpha is None else alpha
-        self.inplace = bool(inplace)
-
-    def __repr__(self) -> str:
-        return f"nn.ELU({self.alpha:g})"
 
 
 class SoftPlus(Transfer):
@@ -173,8 +95,192 @@ class SoftPlus(Transfer):
             raise ArgumentError(f"nn.SoftPlus: beta must be positive, got {beta}")
 
 
-class SoftSign(Transfer):
-    """x / (1 + |x|).
+class ReLU(Transfer):
+    """max(0, x).
 
-    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.SoftSign
+    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.ReLU
     """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = bool(inplace)
+
+
+class Threshold(Transfer):
+    """x where it exceeds ``th`` (1e-6 by default), else ``v`` (0); in place only if v <= th.
+
+    Source: https://github.com/torch/nn/blob/master/Threshold.lua
+    """
+
+    def __init__(
+        self, th: Optional[float] = None, v: Optional[float] = None, inplace: bool = False
+    ) -> None:
+        super().__init__()
+        self.threshold = 1e-6 if th is None else th
+        self.val = 0 if v is None else v
+        self.inplace = bool(inplace)
+        if self.inplace and self.val > self.threshold:
+            raise ArgumentError(
+                f"nn.Threshold: in place, the value {self.val} must not exceed the threshold "
+                f"{self.threshold} (backward could not tell the two apart)"
+            )
+
+
+class HardTanh(Transfer):
+    """x limited to ``min_value`` .. ``max_value``, -1 .. 1 by default.
+
+    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.HardTanh
+    """
+
+    def __init__(
+        self,
+        min_value: Optional[float] = None,
+        max_value: Optional[float] = None,
+        inplace: bool = False,
+    ) -> None:
+        super().__init__()
+        self.min_val = -1 if min_value is None else min_value
+        self.max_val = 1 if max_value is None else max_value
+        self.inplace = bool(inplace)
+        if not self.max_val > self.min_val:
+            raise ArgumentError(
+                f"{self.typename()}: max_value must be larger than min_value, "
+                f"got {self.min_val} .. {self.max_val}"
+            )
+
+
+class Clamp(HardTanh):
+    """x limited to ``min_value`` .. ``max_value``.
+
+    Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.Clamp
+    """
+
+    def __init__(self, min_value: Optional[float] = None, max_value: Optional[float] = None) -> None:
+        super().__init__(min_value, max_value)
+
+
+class ReLU6(HardTanh):
+    """min(max(0, x), 6).
+
+    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.ReLU6
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(0, 6, inplace)
+
+
+class _Shrink(Transfer):
+    """Base of HardShrink and SoftShrink; Torch's attribute ``lambda`` is ``lambda_`` here."""
+
+    def __init__(self, lambda_: Optional[float] = None) -> None:
+        super().__init__()
+        self.lambda_ = 0.5 if lambda_ is None else lambda_
+        if not self.lambda_ >= 0:
+            raise ArgumentError(f"{self.typename()}: lambda must not be negative, got {lambda_}")
+
+
+class HardShrink(_Shrink):
+    """x where |x| exceeds lambda (0.5 by default), else 0.
+
+    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.HardShrink
+    """
+
+
+class SoftShrink(_Shrink):
+    """x moved by lambda (0.5 by default) towards 0, and 0 where |x| is at most lambda.
+
+    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.SoftShrink
+    """
+
+
+class ELU(Transfer):
+    """x where positive, else alpha * (exp(x) - 1).
+
+    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.ELU
+    """
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha = 1.0 if alpha is None else alpha
+        self.inplace = _keeps_sign(bool(inplace), self.alpha, "nn.ELU: alpha")
+
+    def __repr__(self) -> str:
+        return f"nn.ELU({self.alpha:g})"
+
+
+class LeakyReLU(Transfer):
+    """x where positive, else negval * x (1/100 by default).
+
+    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.LeakyReLU
+    """
+
+    def __init__(self, negval: Optional[float] = None, inplace: bool = False) -> None:
+        super().__init__()
+        self.negval = 1 / 100 if negval is None else negval
+        self.inplace = _keeps_sign(bool(inplace), self.negval, "nn.LeakyReLU: negval")
+
+    def __repr__(self) -> str:
+        return f"nn.LeakyReLU({self.negval:g})"
+
+
+class Abs(Transfer):
+    """|x|.
+
+    Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.Abs
+    """
+
+
+class Exp(Transfer):
+    """exp(x).
+
+    Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.Exp
+    """
+
+
+class Log(Transfer):
+    """The natural logarithm of x.
+
+    Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.Log
+    """
+
+
+class Sqrt(Transfer):
+    """The square root of x; where that is 0 the gradient is 0, as in Torch.
+
+    ``eps`` is kept for Torch's signature; Torch does not use it either.
+    Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.Sqrt
+    """
+
+    def __init__(self, eps: Optional[float] = None) -> None:
+        super().__init__()
+        self.eps = 0 if eps is None else eps
+
+
+class Square(Transfer):
+    """x * x.
+
+    Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.Square
+    """
+
+
+class Power(Transfer):
+    """x to the power ``p``.
+
+    Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.Power
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        if isinstance(p, bool) or not isinstance(p, (int, float, np.integer, np.floating)):
+            raise ArgumentError(f"nn.Power needs a number, got {p!r}")
+        self.pow = p
+
+
+def _keeps_sign(inplace: bool, slope: float, what: str) -> bool:
+    """Return ``inplace`` if the output still tells which inputs were negative."""
+    if inplace and slope < 0:
+        raise ArgumentError(
+            f"{what} must not be negative in place, got {slope}: the output would no longer "
+            "tell backward where the input was negative"
+        )
+    return inplace

@@ -1,4 +1,4 @@
-"""SoftMax and LogSoftMax: transfer functions that normalise over one dimension."""
+"""SoftMax, SoftMin and LogSoftMax: transfer functions that normalise over one dimension."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ class SoftMax(_Normalising):
     def updateOutput(self, input: Any) -> np.ndarray:
         x, axis = self._prepare(input)
         np.subtract(x, x.max(axis, keepdims=True), out=self.output)
+        return self._normalise(axis)
+
+    def _normalise(self, axis: int) -> np.ndarray:
         np.exp(self.output, out=self.output)
         self.output /= self.output.sum(axis, keepdims=True)
         return self.output
@@ -51,6 +54,29 @@ class SoftMax(_Normalising):
         return self.gradInput
 
 
+class SpatialSoftMax(SoftMax):
+    """SoftMax over the features of each place; the same function under its older name.
+
+    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.SpatialSoftMax
+    """
+
+
+class SoftMin(SoftMax):
+    """SoftMax of -x.
+
+    Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.SoftMin
+    """
+
+    def updateOutput(self, input: Any) -> np.ndarray:
+        x, axis = self._prepare(input)
+        np.subtract(x.min(axis, keepdims=True), x, out=self.output)
+        return self._normalise(axis)
+
+    def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:
+        super().updateGradInput(input, gradOutput)
+        return np.negative(self.gradInput, out=self.gradInput)
+
+
 class LogSoftMax(_Normalising):
     """log(exp(x) / sum(exp(x))) over the classes.
 
@@ -59,11 +85,11 @@ class LogSoftMax(_Normalising):
 
     def updateOutput(self, input: Any) -> np.ndarray:
         x, axis = self._prepare(input)
-        largest = x.max(axis, keepdims=True)
-        np.subtract(x, largest, out=self.output)
-        total = np.exp(self.output).sum(axis, keepdims=True)
-        np.subtract(x, largest + np.log(total), out=self.output)
-        return self.output
+        shift = x.max(axis, keepdims=True)
+        np.subtract(x, shift, out=self.output)
+        np.exp(self.output, out=self.output)
+        shift += np.log(self.output.sum(axis, keepdims=True))
+        return np.subtract(x, shift, out=self.output)
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:
         g = self._gradient(gradOutput)
@@ -71,3 +97,10 @@ class LogSoftMax(_Normalising):
         self.gradInput *= g.sum(self._axis(g), keepdims=True)
         np.subtract(g, self.gradInput, out=self.gradInput)
         return self.gradInput
+
+
+class SpatialLogSoftMax(LogSoftMax):
+    """LogSoftMax over the features of each place; the same function under its older name.
+
+    Source: https://github.com/torch/nn/blob/master/SpatialLogSoftMax.lua
+    """
