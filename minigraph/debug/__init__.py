@@ -3,8 +3,11 @@
 from minigraph.debug.finite_differences import GradcheckReport, GradcheckRow, gradcheck_function
 from minigraph.debug.gradcheck import gradcheck
 from minigraph.debug.tables import TableRow, TablesReport, tables
+from minigraph.debug.trace import Contribution, NodeTrace, ParameterTrace, Trace, trace
+from minigraph.debug.trace_diff import DiffRow, TraceDiff
 
 __all__ = [
-    "GradcheckReport", "GradcheckRow", "TableRow", "TablesReport", "gradcheck", "gradcheck_function",
-    "tables",
+    "Contribution", "DiffRow", "GradcheckReport", "GradcheckRow", "NodeTrace", "ParameterTrace",
+    "TableRow", "TablesReport", "Trace", "TraceDiff", "gradcheck", "gradcheck_function", "tables",
+    "trace",
 ]

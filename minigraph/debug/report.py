@@ -60,19 +60,16 @@ def plain(value: Any) -> Any:
     return value
 
 
-def text_table(title: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """Return an aligned table; a header that starts with ``>`` is aligned to the right."""
-    table = Table(
-        title=Text(title), title_justify="left", title_style="bold", box=_BOX,
-        header_style="bold", pad_edge=False, show_edge=False,
-    )
+def text_table(title: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Group:
+    """Return a title and an aligned table; a header that starts with ``>`` is aligned right."""
+    table = Table(box=_BOX, header_style="bold", pad_edge=False, show_edge=False)
     for header in headers:
         table.add_column(
             Text(header.lstrip(">")), no_wrap=True, justify="right" if header.startswith(">") else "left"
         )
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
-    return table
+    return Group(Text(title, style="bold"), table)
 
 
 def group(*parts: RenderableType) -> Group:
@@ -87,9 +84,3 @@ def number(value: Any) -> str:
     """Write a number for a table: six significant digits, nothing for ``None``."""
     return "" if value is None else f"{value:.6g}"
 
-
-def shape_text(shape: Any) -> str:
-    """Write a shape, or a table of shapes: ``(2, 3)``, ``{(2, 3), (4,)}``; nothing for ``None``."""
-    if isinstance(shape, list):
-        return "{" + ", ".join(shape_text(entry) or "None" for entry in shape) + "}"
-    return "" if shape is None else str(tuple(shape))

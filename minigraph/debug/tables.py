@@ -10,7 +10,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from minigraph import nn
-from minigraph.debug.report import Report, group, shape_text, text_table
+from minigraph.debug.measure import shape_text
+from minigraph.debug.report import Report, group, text_table
 from minigraph.debug.structure import Slot, input_structure, output_structure
 from minigraph.errors import ArgumentError
 from minigraph.tables import Path, format_path, format_python_path, is_table
