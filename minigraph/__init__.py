@@ -6,6 +6,7 @@ from minigraph.drawing.display import install as _install_display
 from minigraph.graph import Graph, Node, annotateNodes
 from minigraph.nn.nest import nest
 from minigraph.random import manualSeed
+from minigraph.setdebug import setDebug
 from minigraph.tensors import getdefaulttensortype, setdefaulttensortype
 
 _install_display()
@@ -14,5 +15,5 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Graph", "Node", "annotateNodes", "debug", "dot", "draw", "errors", "getdefaulttensortype", "manualSeed",
-    "nest", "nn", "random", "setdefaulttensortype",
+    "nest", "nn", "random", "setDebug", "setdefaulttensortype",
 ]
