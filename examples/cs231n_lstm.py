@@ -56,15 +56,15 @@ def lstm_forward(x, h0, Wx, Wh, b):
     return np.stack(outputs, axis=1), cache
 
 
-def lstm_backward(dh, cache):
+def lstm_backward(dh, cache, step_backward=lstm_step_backward):
     """Return ``(dx, dh0, dWx, dWh, db)`` from ``dh`` ``(N, T, H)``, the gradient of every output."""
     dprev_h = np.zeros_like(dh[:, 0])
     dprev_c = np.zeros_like(dprev_h)
     dx, totals = [], [0.0, 0.0, 0.0]
     for t in reversed(range(dh.shape[1])):
         # An output is used twice, by the loss and by the next step: its gradients add up.
-        step, dprev_h, dprev_c, *weights = lstm_step_backward(dh[:, t] + dprev_h, dprev_c, cache[t])
-        dx.append(step)
+        dx_t, dprev_h, dprev_c, *weights = step_backward(dh[:, t] + dprev_h, dprev_c, cache[t])
+        dx.append(dx_t)
         totals = [total + weight for total, weight in zip(totals, weights)]
     return (np.stack(dx[::-1], axis=1), dprev_h, *totals)
 

@@ -1,0 +1,119 @@
+"""The command line: a thin face over the rest.
+
+Commands import what they need when they run, so that ``minigraph --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Optional
+
+import click
+
+from minigraph import __version__
+from minigraph.cli.failures import Command, Failure
+from minigraph.cli.show import json_option, show_report
+
+_INPUT_HELP = (
+    "Random input of these shapes: 2x3 is a tensor, [2x3,[2x4,2x4]] a table, "
+    "2x3@10 whole numbers from 1 to 10."
+)
+_TARGET_HELP = """
+
+    FILE.py:NAME is a gModule, the pair (gModule, input), or a function without arguments that
+    returns either.
+    """
+
+input_option = click.option("--input", "shapes", metavar="SHAPES", help=_INPUT_HELP)
+target_argument = click.argument("target", metavar="FILE.py:NAME")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main() -> None:
+    """Torch7's nn and nngraph in Python: build graphs of modules, run, draw and explain them."""
+
+
+@main.command(cls=Command)
+@click.option(
+    "-o", "--output", "folder", type=click.Path(path_type=Path), default="minigraph-demo",
+    show_default=True, help="Folder for the pictures and the graphs' source.",
+)
+@json_option
+def demo(folder: Path, as_json: bool) -> None:
+    """Build two LSTM graphs, run them forward and backward, draw them, and show whose gradients are whose."""
+    from minigraph.cli.demo import run_demo
+
+    run_demo(folder, as_json)
+
+
+@main.command(cls=Command, help="Draw a graph as SVG." + _TARGET_HELP)
+@target_argument
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True,
+    help="The picture to write: .svg, or .dot for Graphviz source.",
+)
+@click.option("--backward", is_flag=True, help="Draw the way the gradients go.")
+@click.option("--title", default="", help="A heading for the picture.")
+@input_option
+def draw(target: str, output: Path, backward: bool, title: str, shapes: Optional[str]) -> None:
+    from minigraph import drawing
+
+    net, _ = _load_and_run(target, shapes)
+    click.echo(drawing.draw(net, output, backward=backward, title=title))
+
+
+@main.command(cls=Command, help="Print which entry of which table, gradients too, is whose." + _TARGET_HELP)
+@target_argument
+@input_option
+@json_option
+def tables(target: str, shapes: Optional[str], as_json: bool) -> None:
+    from minigraph import debug
+
+    net, _ = _load_and_run(target, shapes)
+    show_report(debug.tables(net), as_json)
+
+
+@main.command(cls=Command, help="Check backward against finite differences." + _TARGET_HELP)
+@target_argument
+@input_option
+@click.option("--eps", default=1e-6, show_default=True, help="Step of the finite differences.")
+@click.option("--tolerance", default=1e-6, show_default=True, help="Relative error allowed.")
+@click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
+@json_option
+def check(
+    target: str, shapes: Optional[str], eps: float, tolerance: float, seed: int, as_json: bool
+) -> None:
+    from minigraph import debug, nn
+
+    net, input = _load(target, shapes, seed, nn.Module)
+    if input is None:
+        raise Failure(
+            f"{target} comes without an input: give --input SHAPES (such as --input [2x3,2x4]), "
+            "or let the function return (net, input)"
+        )
+    report = debug.gradcheck(net, input, eps=eps, tolerance=tolerance)
+    show_report(report, as_json)
+    if not report.ok:
+        raise SystemExit(1)
+
+
+def _load(target: str, shapes: Optional[str], seed: int, kind: Any) -> tuple[Any, Any]:
+    """Return the network and an input for it: the one of ``--input``, else its own, else None."""
+    from minigraph import random
+    from minigraph.cli.shapes import random_input
+    from minigraph.cli.target import load
+
+    random.manualSeed(seed)
+    net, input, _ = load(target, kind)
+    return net, input if shapes is None else random_input(shapes)
+
+
+def _load_and_run(target: str, shapes: Optional[str]) -> tuple[Any, Any]:
+    """Return a gModule and its input (or None), after a forward pass if there is an input."""
+    from minigraph import nn
+
+    net, input = _load(target, shapes, 1, nn.gModule)
+    if input is not None:
+        net.forward(input)
+    return net, input
