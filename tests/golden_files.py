@@ -50,3 +50,15 @@ def assert_close(actual: Any, expected: Any, tolerance: float, where: str = "") 
     else:
         assert np.shape(actual) == np.shape(expected), f"{where}: {np.shape(actual)}"
         np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance, err_msg=where)
+
+
+def assert_graph(net: Any, nodes: dict[str, Any], case: dict[str, Any], tolerance: float = 1e-12) -> None:
+    """Run a graph forward and backward; compare all numbers. ``nodes`` are found by golden id."""
+    net.zeroGradParameters()
+    assert_close(net.forward(value(case["input"])), value(case["output"]), tolerance, "output")
+    gradInput = net.backward(value(case["input"]), value(case["gradOutput"]))
+    assert_close(gradInput, value(case["gradInput"]), tolerance, "gradInput")
+    for record in case["nodes"]:
+        if "gradParams" in record:
+            gradients = nodes[record["id"]].module.parameters()[1]
+            assert_close(gradients, value(record["gradParams"]), tolerance, record["id"])
