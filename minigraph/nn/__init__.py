@@ -2,18 +2,79 @@
 
 from minigraph.nn.container import Container
 from minigraph.nn.containers import Bottle, Concat, DepthConcat, Parallel, Sequential
-from minigraph.nn.criterions.classification import ClassNLLCriterion, CrossEntropyCriterion
+from minigraph.nn.criterions.classification import (
+    ClassNLLCriterion,
+    CrossEntropyCriterion,
+    SpatialClassNLLCriterion,
+)
+from minigraph.nn.criterions.composite import (
+    CriterionTable,
+    ModuleCriterion,
+    MultiCriterion,
+    ParallelCriterion,
+)
 from minigraph.nn.criterions.criterion import Criterion, ModuleFromCriterion
-from minigraph.nn.criterions.regression import BCECriterion, MSECriterion
+from minigraph.nn.criterions.embedding import (
+    CosineEmbeddingCriterion,
+    DistanceRatioCriterion,
+    HingeEmbeddingCriterion,
+    L1HingeEmbeddingCriterion,
+    MarginRankingCriterion,
+)
+from minigraph.nn.criterions.margin import (
+    MarginCriterion,
+    MultiLabelMarginCriterion,
+    MultiMarginCriterion,
+    SoftMarginCriterion,
+)
+from minigraph.nn.criterions.regression import (
+    AbsCriterion,
+    BCECriterion,
+    DistKLDivCriterion,
+    L1Cost,
+    MSECriterion,
+    MultiLabelSoftMarginCriterion,
+    SmoothL1Criterion,
+    SpatialAutoCropMSECriterion,
+    WeightedMSECriterion,
+)
+from minigraph.nn.criterions.simplex import ClassSimplexCriterion
 from minigraph.nn.decorators import Decorator, DontCast, NaN, PrintSize, Profile
 from minigraph.nn.gmodule import gModule
 from minigraph.nn.identity import Identity, JustElement, JustTable
 from minigraph.nn.module import Module
+from minigraph.nn.normalisation.batch import (
+    BatchNormalization,
+    SpatialBatchNormalization,
+    VolumetricBatchNormalization,
+)
+from minigraph.nn.normalisation.layer import LayerNormalization
+from minigraph.nn.normalisation.norm import Normalize
 from minigraph.nn.simple.arithmetic import Add, AddConstant, CAdd, CMul, Mul, MulConstant
-from minigraph.nn.simple.dropout import Dropout
+from minigraph.nn.simple.bilinear import Bilinear
+from minigraph.nn.simple.constant import Constant, L1Penalty, WhiteNoise, ZeroGrad
+from minigraph.nn.simple.conversion import Convert, Copy
+from minigraph.nn.simple.dimensions import (
+    Collapse,
+    Contiguous,
+    Padding,
+    Squeeze,
+    Transpose,
+    Unsqueeze,
+)
+from minigraph.nn.simple.distances import Cosine, Euclidean, WeightedEuclidean
+from minigraph.nn.simple.dropout import Dropout, SpatialDropout, VolumetricDropout
+from minigraph.nn.simple.indexing import Index, MaskedSelect
+from minigraph.nn.simple.indexlinear import IndexLinear
 from minigraph.nn.simple.linear import Linear
 from minigraph.nn.simple.lookup import LookupTable, OneHot
+from minigraph.nn.simple.matrix import MM, MV
+from minigraph.nn.simple.maxout import Maxout
+from minigraph.nn.simple.partial import PartialLinear
+from minigraph.nn.simple.reduction import Max, Mean, Min, Sum
 from minigraph.nn.simple.shape import Narrow, Replicate, Reshape, Select, View
+from minigraph.nn.simple.sparse import SparseLinear
+from minigraph.nn.simple.weightnorm import LinearWeightNorm, WeightNorm
 from minigraph.nn.table.arithmetic import (
     CAddTable,
     CDivTable,
@@ -23,6 +84,8 @@ from minigraph.nn.table.arithmetic import (
     CSubTable,
 )
 from minigraph.nn.table.containers import ConcatTable, MapTable, ParallelTable
+from minigraph.nn.table.mixture import MixtureTable
+from minigraph.nn.table.pairs import CosineDistance, DotProduct, PairwiseDistance
 from minigraph.nn.table.structure import (
     FlattenTable,
     JoinTable,
@@ -30,6 +93,7 @@ from minigraph.nn.table.structure import (
     SelectTable,
     SplitTable,
 )
+from minigraph.nn.table.zipping import CAddTensorTable, ZipTable, ZipTableOneToMany
 from minigraph.nn.transfer.gates import GatedLinearUnit, GradientReversal
 from minigraph.nn.transfer.pointwise import (
     ELU,
@@ -64,16 +128,29 @@ from minigraph.nn.transfer.softmax import (
 )
 
 __all__ = [
-    "Abs", "Add", "AddConstant", "BCECriterion", "Bottle", "CAdd", "CAddTable", "CDivTable",
-    "CMaxTable", "CMinTable", "CMul", "CMulTable", "CReLU", "CSubTable", "Clamp",
-    "ClassNLLCriterion", "Concat", "ConcatTable", "Container", "Criterion", "CrossEntropyCriterion",
-    "Decorator", "DepthConcat", "DontCast", "Dropout", "ELU", "Exp", "FlattenTable",
-    "GatedLinearUnit", "GradientReversal", "HardShrink", "HardTanh", "Identity", "JoinTable",
-    "JustElement", "JustTable", "LeakyReLU", "Linear", "Log", "LogSigmoid", "LogSoftMax",
-    "LookupTable", "MSECriterion", "MapTable", "Module", "ModuleFromCriterion", "Mul",
-    "MulConstant", "NaN", "Narrow", "NarrowTable", "OneHot", "PReLU", "Parallel", "ParallelTable",
-    "Power", "PrintSize", "Profile", "RReLU", "ReLU", "ReLU6", "Replicate", "Reshape", "Select",
-    "SelectTable", "Sequential", "Sigmoid", "SoftMax", "SoftMin", "SoftPlus", "SoftShrink",
-    "SoftSign", "SpatialLogSoftMax", "SpatialSoftMax", "SplitTable", "Sqrt", "Square", "Tanh",
-    "TanhShrink", "Threshold", "View", "gModule",
+    "Abs", "AbsCriterion", "Add", "AddConstant", "BCECriterion", "BatchNormalization", "Bilinear",
+    "Bottle", "CAdd", "CAddTable", "CAddTensorTable", "CDivTable", "CMaxTable", "CMinTable",
+    "CMul", "CMulTable", "CReLU", "CSubTable", "Clamp", "ClassNLLCriterion",
+    "ClassSimplexCriterion", "Collapse", "Concat", "ConcatTable", "Constant", "Container",
+    "Contiguous", "Convert", "Copy", "Cosine", "CosineDistance", "CosineEmbeddingCriterion",
+    "Criterion", "CriterionTable", "CrossEntropyCriterion", "Decorator", "DepthConcat",
+    "DistKLDivCriterion", "DistanceRatioCriterion", "DontCast", "DotProduct", "Dropout", "ELU",
+    "Euclidean", "Exp", "FlattenTable", "GatedLinearUnit", "GradientReversal", "HardShrink",
+    "HardTanh", "HingeEmbeddingCriterion", "Identity", "Index", "IndexLinear", "JoinTable",
+    "JustElement", "JustTable", "L1Cost", "L1HingeEmbeddingCriterion", "L1Penalty",
+    "LayerNormalization", "LeakyReLU", "Linear", "LinearWeightNorm", "Log", "LogSigmoid",
+    "LogSoftMax", "LookupTable", "MM", "MSECriterion", "MV", "MapTable", "MarginCriterion",
+    "MarginRankingCriterion", "MaskedSelect", "Max", "Maxout", "Mean", "Min", "MixtureTable",
+    "Module", "ModuleCriterion", "ModuleFromCriterion", "Mul", "MulConstant", "MultiCriterion",
+    "MultiLabelMarginCriterion", "MultiLabelSoftMarginCriterion", "MultiMarginCriterion", "NaN",
+    "Narrow", "NarrowTable", "Normalize", "OneHot", "PReLU", "Padding", "PairwiseDistance",
+    "Parallel", "ParallelCriterion", "ParallelTable", "PartialLinear", "Power", "PrintSize",
+    "Profile", "RReLU", "ReLU", "ReLU6", "Replicate", "Reshape", "Select", "SelectTable",
+    "Sequential", "Sigmoid", "SmoothL1Criterion", "SoftMarginCriterion", "SoftMax", "SoftMin",
+    "SoftPlus", "SoftShrink", "SoftSign", "SparseLinear", "SpatialAutoCropMSECriterion",
+    "SpatialBatchNormalization", "SpatialClassNLLCriterion", "SpatialDropout",
+    "SpatialLogSoftMax", "SpatialSoftMax", "SplitTable", "Sqrt", "Square", "Squeeze", "Sum",
+    "Tanh", "TanhShrink", "Threshold", "Transpose", "Unsqueeze", "View",
+    "VolumetricBatchNormalization", "VolumetricDropout", "WeightNorm", "WeightedEuclidean",
+    "WeightedMSECriterion", "WhiteNoise", "ZeroGrad", "ZipTable", "ZipTableOneToMany", "gModule",
 ]

@@ -13,6 +13,18 @@ from minigraph.random import generator
 from minigraph.tensors import resize
 
 
+def check_linear_input(owner: Module, input: Any, size: int, *ranks: int) -> np.ndarray:
+    """Return the input as an array of one of these ranks whose last dimension is ``size``."""
+    x = owner._tensor(input, *ranks)
+    if x.shape[-1] != size:
+        expected = f"({size},)" if x.ndim == 1 else f"(B, {size})"
+        raise InputError(
+            f"{owner!r} expects input of shape {expected}, got {format_shape(x.shape)}",
+            "input", expected, x.shape,
+        )
+    return x
+
+
 class Linear(Module):
     """``y = W x + b`` with ``weight`` ``(outputSize, inputSize)`` and ``bias`` ``(outputSize,)``.
 
@@ -49,15 +61,7 @@ class Linear(Module):
         return self
 
     def _input(self, input: Any) -> np.ndarray:
-        x = self._tensor(input, 1, 2)
-        if x.shape[-1] != self.weight.shape[1]:
-            size = self.weight.shape[1]
-            expected = f"({size},)" if x.ndim == 1 else f"(B, {size})"
-            raise InputError(
-                f"{self!r} expects input of shape {expected}, got {format_shape(x.shape)}",
-                "input", expected, x.shape,
-            )
-        return x
+        return check_linear_input(self, input, self.weight.shape[1], 1, 2)
 
     def updateOutput(self, input: Any) -> np.ndarray:
         x = self._input(input)

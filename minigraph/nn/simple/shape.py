@@ -25,6 +25,16 @@ def axis_of(dimension: int, rank: int, owner: Module) -> int:
     return axis
 
 
+def sample_axis_of(dimension: int, nInputDims: Optional[int], rank: int, owner: Module) -> int:
+    """Return the axis of a dimension counted in one sample of ``nInputDims`` dimensions.
+
+    An input with one dimension more has a batch in front, which shifts positive dimensions.
+    """
+    if dimension > 0 and nInputDims is not None and rank == nInputDims + 1:
+        dimension += 1
+    return axis_of(dimension, rank, owner)
+
+
 def _sizes(arguments: tuple[Any, ...]) -> tuple[int, ...]:
     if len(arguments) == 1 and isinstance(arguments[0], (list, tuple)):
         arguments = tuple(arguments[0])
@@ -34,7 +44,7 @@ def _sizes(arguments: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(int(size) for size in arguments)
 
 
-class _Rearrange(Module):
+class Rearrange(Module):
     """Base of layers whose gradient is the output's gradient in the input's shape."""
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:
@@ -43,7 +53,7 @@ class _Rearrange(Module):
         return self.gradInput
 
 
-class Reshape(_Rearrange):
+class Reshape(Rearrange):
     """Give the input the shape ``sizes``, keeping the first dimension as the batch if there is one.
 
     ``Reshape(a, b, …)`` decides by the number of elements: an input of ``a*b*…`` elements
@@ -82,7 +92,7 @@ class Reshape(_Rearrange):
         return f"nn.Reshape({'x'.join(map(str, self.size))})"
 
 
-class View(_Rearrange):
+class View(Rearrange):
     """Give the input the shape ``sizes``, one of which may be -1 (whatever is left).
 
     What the sizes leave over becomes a batch dimension in front. ``setNumInputDims(n)`` says

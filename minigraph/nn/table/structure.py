@@ -8,17 +8,9 @@ import numpy as np
 
 from minigraph.errors import ArgumentError, InputError, check_dimension, format_shape
 from minigraph.nn.module import Module
-from minigraph.nn.simple.shape import axis_of
+from minigraph.nn.simple.shape import sample_axis_of
 from minigraph.tables import format_path, is_table, leaves, zeros_like
 from minigraph.tensors import resize
-
-
-def _axis(owner: Any, rank: int) -> int:
-    """Return the axis of ``owner.dimension``, one further when the input carries a batch."""
-    dimension = owner.dimension
-    if dimension > 0 and owner.nInputDims is not None and rank == owner.nInputDims + 1:
-        dimension += 1
-    return axis_of(dimension, rank, owner)
 
 
 class SplitTable(Module):
@@ -36,13 +28,14 @@ class SplitTable(Module):
 
     def updateOutput(self, input: Any) -> list[np.ndarray]:
         x = self._tensor(input, cast=False)
-        axis = _axis(self, x.ndim)
+        axis = sample_axis_of(self.dimension, self.nInputDims, x.ndim, self)
         self.output = list(np.moveaxis(x, axis, 0))
         return self.output
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:
         self.gradInput = resize(self.gradInput, np.shape(input), self.dtype)
-        slices = np.moveaxis(self.gradInput, _axis(self, self.gradInput.ndim), 0)
+        axis = sample_axis_of(self.dimension, self.nInputDims, self.gradInput.ndim, self)
+        slices = np.moveaxis(self.gradInput, axis, 0)
         for part, gradient in zip(slices, gradOutput):
             part[...] = gradient
         return self.gradInput
@@ -69,7 +62,7 @@ class JoinTable(Module):
         if not entries:
             raise InputError(f"{self!r} expects at least one tensor, got an empty table")
         first = entries[0].shape
-        axis = _axis(self, len(first))
+        axis = sample_axis_of(self.dimension, self.nInputDims, len(first), self)
         for position, entry in enumerate(entries):
             shape = entry.shape
             if (*shape[:axis], *shape[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]) or (
@@ -90,7 +83,7 @@ class JoinTable(Module):
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> list[np.ndarray]:
         g = self._tensor(gradOutput, what="gradOutput")
-        axis = _axis(self, g.ndim)
+        axis = sample_axis_of(self.dimension, self.nInputDims, g.ndim, self)
         old = self.gradInput if isinstance(self.gradInput, list) else []
         gradInput = []
         start = 0

@@ -1,0 +1,1 @@
+"""Normalising layers, of the simple and convolutional chapters of Torch's manual."""
