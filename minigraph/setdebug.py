@@ -10,7 +10,7 @@ from minigraph.debug.saved_values import SavedValues
 from minigraph.drawing import draw_failure
 from minigraph.errors import DrawingError, MinigraphError
 from minigraph.graph import Node
-from minigraph.nn.gmodule import Observer
+from minigraph.nn.observer import Observer
 
 _PICTURE = "picture of the graph, this node in red: "
 

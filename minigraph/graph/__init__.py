@@ -1,6 +1,7 @@
 """Graphs of nodes: wiring, order and names. Nothing here knows what a module computes."""
 
-from minigraph.graph.graph import Edge, Graph, flatten, rebuild
+from minigraph.graph.graph import Edge, Graph
+from minigraph.graph.network import Network
 from minigraph.graph.node import (
     Node,
     NodeData,
@@ -10,6 +11,6 @@ from minigraph.graph.node import (
 )
 
 __all__ = [
-    "Edge", "Graph", "Node", "NodeData", "annotateNodes", "check_nodes",
-    "expecting_node_message", "flatten", "rebuild",
+    "Edge", "Graph", "Network", "Node", "NodeData", "annotateNodes", "check_nodes",
+    "expecting_node_message",
 ]

@@ -1,8 +1,7 @@
 """gModule: the engine. It runs a graph of modules forward and backward in nngraph's order.
 
-Building: the backward graph is found breadth first from the outputs and reversed into the
-forward graph; each is sorted depth first. Running: every node has a place (its position in
-the forward order); a step reads the values at the places of its inputs and leaves its own.
+Every node has a place (its position in the forward order, see ``graph/network.py``). Forwards,
+a step reads the values at the places of its inputs and leaves its own at the node's place.
 Backwards, each consumer appends its gradient to the list at its input's place, and a node
 sums its list in that order, so that results equal Torch7's to the last bit wherever the
 arithmetic below does.
@@ -12,14 +11,15 @@ Source: https://github.com/torch/nngraph/blob/master/gmodule.lua
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, NoReturn, Optional, Protocol, Sequence
+from typing import Any, Callable, NamedTuple, NoReturn, Optional, Sequence
 
 import numpy as np
 
-from minigraph.errors import GraphError, InputError, MinigraphError, NodeError, StateError
-from minigraph.graph import Graph, Node, NodeData, check_nodes, flatten, rebuild
+from minigraph.errors import InputError, MinigraphError, NodeError, StateError
+from minigraph.graph import Network, Node
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
+from minigraph.nn.observer import Observer
 from minigraph.tables import (
     add_tables,
     check_numeric,
@@ -52,34 +52,14 @@ class NodeState(NamedTuple):
     gradOutput: Any
 
 
-class Observer(Protocol):
-    """Something that watches networks run; see ``gModule.observers``."""
-
-    def evaluated(self, net: "gModule", node: Node, input: Any, output: Any) -> None:
-        """A node was computed in a forward pass."""
-
-    def contributed(self, net: "gModule", node: Node, slot: int, source: Node, gradient: Any) -> None:
-        """A node passed ``gradient`` on to ``source``, its input at the 0-based ``slot``."""
-
-    def differentiated(self, net: "gModule", node: Node, gradOutput: Any, gradInput: Any) -> None:
-        """A node summed its gradients to ``gradOutput`` and computed ``gradInput``."""
-
-    def starting(self, net: "gModule", method: str, input: Any) -> None:
-        """A pass (``updateOutput``, ``updateGradInput``, ``accGradParameters``) begins."""
-
-    def failed(self, net: "gModule", method: str, node: Optional[Node], error: Exception) -> None:
-        """A pass broke off, at ``node`` if at one."""
-
-
 class gModule(Container):
     """A network made of nodes: ``gModule(inputs, outputs)``.
 
     ``inputs`` and ``outputs`` are lists of nodes. ``forward`` takes the tensor or table of the
     one input, or the table of all of them in that order, and returns likewise; ``backward``
     takes the gradients nested as the outputs and returns them nested as the inputs. Raises
-    ``GraphError`` for anything that would make a part of the graph meaningless: not a node,
-    an unused input or split output, a node that reaches no output, an input that has inputs,
-    a node without inputs that is not declared as one, a cycle.
+    ``GraphError`` for a graph that ``Network`` refuses. A module that was called at several
+    nodes has its parameters in common and its buffers apart (see ``Module.twin``).
     """
 
     #: Watchers of every network (debug mode, traces). Empty costs nothing.
@@ -88,8 +68,7 @@ class gModule(Container):
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node]) -> None:
         super().__init__()
         self._arguments = ((), {})  # the nodes are kept as graphs
-        inputs, outputs = _as_list(inputs, "inputs"), _as_list(outputs, "outputs")
-        self._wire(inputs, outputs)
+        self._wire(Network(inputs, outputs))
         known: set[int] = set()
         for node in self.forwardnodes:
             if node.module is not None:
@@ -100,62 +79,12 @@ class gModule(Container):
         self._plan()
         self._forget()
 
-    # -- building --------------------------------------------------------------------------
-
-    def _wire(self, inputs: Sequence[Node], outputs: Sequence[Node]) -> None:
-        """Find the two graphs and their orders; refuse graphs that make no sense."""
-        self.nInputs, self.nOutputs = len(inputs), len(outputs)
-        innode = Node(NodeData(location="the inputs", role="in"))
-        outnode = Node(NodeData(location="the outputs", role="out"))
-        for node in inputs:
-            if node.children:
-                raise GraphError(f"an input must not have inputs itself: {node.describe()}")
-        feeds = dict(zip(inputs, _feed(innode, len(inputs))))
-        if len(feeds) < len(inputs):
-            raise GraphError("the same node is given as an input twice")
-
-        def inputs_of(node: Node) -> Sequence[Node]:
-            if node == outnode:
-                return outputs
-            return [feeds[node]] if node in feeds else node.children
-
-        self.bg = Graph.from_root(outnode, inputs_of)
-        self.fg = self.bg.reverse()
-        self.backwardnodes = self.bg.topsort()
-        self.forwardnodes = self.fg.topsort()
-        for view in self.bg.nodes:
-            view.id = self.fg.view(view.data).id
-        self._declared = (inputs, outputs)
-        self._check(innode, inputs)
-        for view in self.fg.nodes:
-            view.data.used = True
-
-    def _check(self, innode: Node, inputs: Sequence[Node]) -> None:
-        present = {node.data for node in self.fg.nodes}
-        for position, node in enumerate(inputs):
-            if node.data not in present:
-                raise GraphError(
-                    f"inputs[{position + 1}] is unused, no output depends on it: {node.describe()}"
-                )
-        for node in self.fg.roots():
-            if node != innode:
-                raise GraphError(
-                    f"{node.describe()} has no inputs and is not among the inputs of the gModule: "
-                    "list it there, or call its module on a node"
-                )
-        for node in self.fg.nodes:
-            if node.data.nSplitOutputs not in (None, len(set(node.children))):
-                unused = node.data.nSplitOutputs - len(set(node.children))
-                raise GraphError(
-                    f"{unused} of split({node.data.nSplitOutputs}) outputs are unused, "
-                    f"of the node declared at {node.location}"
-                )
-            for consumer in node.data.reverseMap:
-                if consumer not in present and not consumer.used and node.data.role != "split":
-                    raise GraphError(
-                        f"{Node(consumer).describe()} does not connect to an output of the "
-                        "gModule: use it, or remove it"
-                    )
+    def _wire(self, network: Network) -> None:
+        """Take on the graphs and orders of ``network``."""
+        self._network = network
+        self.fg, self.bg = network.fg, network.bg
+        self.forwardnodes, self.backwardnodes = network.forwardnodes, network.backwardnodes
+        self.nInputs, self.nOutputs = len(network.inputs), len(network.outputs)
 
     def _plan(self) -> None:
         """Turn the two orders into steps that refer to nodes by place."""
@@ -314,7 +243,7 @@ class gModule(Container):
             if node.data.selectindex is not None:
                 observer.contributed(self, node, node.data.selectindex - 1, node.children[0], total)
                 continue
-            parts = [gradient] if len(node.children) == 1 else gradient
+            parts = [gradient] if len(node.children) == 1 else _parts(gradient, node.children)
             for slot, (source, part) in enumerate(zip(node.children, parts)):
                 observer.contributed(self, node, slot, source, part)
 
@@ -355,62 +284,18 @@ class gModule(Container):
         return replaced
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state with the nodes as flat records: long graphs nest deeply otherwise."""
-        inputs, outputs = self._declared
-        nodes = self._userNodes()
-        position = {node.data: i for i, node in enumerate(nodes)}
-        state = {name: value for name, value in vars(self).items() if name not in _WIRING}
-        state["nodes"] = flatten(nodes)
-        state["inputs"] = [position[node.data] for node in inputs]
-        state["outputs"] = [position[node.data] for node in outputs]
-        return state
+        state = {name: value for name, value in vars(self).items() if name not in _DERIVED}
+        return {**state, "_network": self._network.records()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        nodes = rebuild(state.pop("nodes"))
-        inputs = [nodes[i] for i in state.pop("inputs")]
-        outputs = [nodes[i] for i in state.pop("outputs")]
         vars(self).update(state)
-        self._wire(inputs, outputs)
+        self._wire(Network.from_records(state["_network"]))
         self._plan()
 
-    def _userNodes(self) -> list[Node]:
-        """Return the nodes without the helpers that gModule adds, in forward order."""
-        inputs, _ = self._declared
-        helpers = {self.forwardnodes[0].data, self.forwardnodes[-1].data}
-        sources = {node.data: node.children for node in self.backwardnodes}
-        for node in inputs:
-            feed = sources[node.data][0]
-            while feed.data not in helpers:
-                helpers.add(feed.data)
-                feed = sources[feed.data][0]
-        return [node for node in self.forwardnodes if node.data not in helpers]
 
-
-_WIRING = {
-    "bg", "fg", "forwardnodes", "backwardnodes", "_declared", "_places",
-    "_forward", "_backward", "_accumulating",
+_DERIVED = {
+    "fg", "bg", "forwardnodes", "backwardnodes", "_places", "_forward", "_backward", "_accumulating",
 }
-
-
-def _as_list(nodes: Any, what: str) -> list[Node]:
-    if isinstance(nodes, Node):
-        raise GraphError(f"{what} must be a list of nodes: write [{nodes.label()}]")
-    if not isinstance(nodes, (list, tuple)):
-        raise GraphError(f"{what} must be a list of nodes, got {type(nodes).__name__}")
-    if not nodes:
-        raise GraphError(f"a gModule needs at least one node in {what}")
-    return list(check_nodes(nodes, what))
-
-
-def _feed(innode: Node, count: int) -> list[Node]:
-    """Return what feeds the inputs: the input itself, or the parts of its split."""
-    if count == 1:
-        return [innode]
-    parts = innode.split(count)
-    for helper in (parts[0].children[0], *parts):
-        helper.data.location = innode.location
-    return parts
 
 
 def _check_split(count: int, value: Any) -> None:
@@ -427,7 +312,7 @@ def _check_split(count: int, value: Any) -> None:
         )
 
 
-def _parts(gradient: Any, sources: tuple[int, ...]) -> Sequence[Any]:
+def _parts(gradient: Any, sources: Sequence[Any]) -> Sequence[Any]:
     """Return one gradient per input of a node that has several."""
     if gradient is None:
         return (None,) * len(sources)
