@@ -5,26 +5,25 @@ from __future__ import annotations
 from typing import Any, Optional, Protocol
 
 from minigraph.graph import Node
-from minigraph.nn.container import Container
 
 
 class Observer(Protocol):
-    """Something told of every step of every network while it is in ``gModule.observers``."""
+    """Something told of every step of every network (``net``) while it is in ``gModule.observers``."""
 
-    def starting(self, net: Container, method: str, input: Any) -> None:
+    def starting(self, net: Any, method: str, input: Any) -> None:
         """A pass (``updateOutput``, ``updateGradInput``, ``accGradParameters``) begins."""
 
-    def evaluated(self, net: Container, node: Node, input: Any, output: Any) -> None:
+    def evaluated(self, net: Any, node: Node, input: Any, output: Any) -> None:
         """A node was computed in a forward pass."""
 
-    def differentiated(self, net: Container, node: Node, gradOutput: Any, gradInput: Any) -> None:
+    def differentiated(self, net: Any, node: Node, gradOutput: Any, gradInput: Any) -> None:
         """A node summed its gradients to ``gradOutput`` and computed ``gradInput``."""
 
-    def contributed(self, net: Container, node: Node, slot: int, source: Node, gradient: Any) -> None:
+    def contributed(self, net: Any, node: Node, slot: int, source: Node, gradient: Any) -> None:
         """A node passed ``gradient`` on to ``source``, its input at the 0-based ``slot``.
 
         For a part of a split the slot is the entry it takes.
         """
 
-    def failed(self, net: Container, method: str, node: Optional[Node], error: Exception) -> None:
+    def failed(self, net: Any, method: str, node: Optional[Node], error: Exception) -> None:
         """A pass broke off, at ``node`` if at one."""
