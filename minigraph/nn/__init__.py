@@ -2,6 +2,57 @@
 
 from minigraph.nn.container import Container
 from minigraph.nn.containers import Bottle, Concat, DepthConcat, Parallel, Sequential
+from minigraph.nn.convolution.connection import (
+    SpatialConvolutionMap,
+    SpatialFullConvolutionMap,
+    tables,
+)
+from minigraph.nn.convolution.dense import (
+    SpatialConvolution,
+    SpatialConvolutionMM,
+    SpatialDilatedConvolution,
+    VolumetricConvolution,
+    VolumetricDilatedConvolution,
+)
+from minigraph.nn.convolution.depthwise import SpatialDepthWiseConvolution
+from minigraph.nn.convolution.full import SpatialFullConvolution, VolumetricFullConvolution
+from minigraph.nn.convolution.gathered import (
+    SpatialAdaptiveMaxPooling,
+    SpatialFractionalMaxPooling,
+    VolumetricFractionalMaxPooling,
+)
+from minigraph.nn.convolution.local import SpatialConvolutionLocal
+from minigraph.nn.convolution.padding import (
+    SpatialReflectionPadding,
+    SpatialReplicationPadding,
+    SpatialZeroPadding,
+    VolumetricReplicationPadding,
+)
+from minigraph.nn.convolution.pooling_average import (
+    SpatialAveragePooling,
+    SpatialSubSampling,
+    VolumetricAveragePooling,
+)
+from minigraph.nn.convolution.pooling_lp import FeatureLPPooling, SpatialLPPooling
+from minigraph.nn.convolution.pooling_max import (
+    SpatialDilatedMaxPooling,
+    SpatialMaxPooling,
+    VolumetricDilatedMaxPooling,
+    VolumetricMaxPooling,
+)
+from minigraph.nn.convolution.pooling_temporal import TemporalDynamicKMaxPooling, TemporalMaxPooling
+from minigraph.nn.convolution.separable import SpatialAdaptiveAveragePooling
+from minigraph.nn.convolution.temporal import (
+    TemporalConvolution,
+    TemporalRowConvolution,
+    TemporalSubSampling,
+)
+from minigraph.nn.convolution.unpooling import SpatialMaxUnpooling, VolumetricMaxUnpooling
+from minigraph.nn.convolution.upsampling import (
+    PixelShuffle,
+    SpatialUpSamplingBilinear,
+    SpatialUpSamplingNearest,
+)
 from minigraph.nn.criterions.classification import (
     ClassNLLCriterion,
     CrossEntropyCriterion,
@@ -48,7 +99,13 @@ from minigraph.nn.normalisation.batch import (
     SpatialBatchNormalization,
     VolumetricBatchNormalization,
 )
+from minigraph.nn.normalisation.contrastive import (
+    SpatialContrastiveNormalization,
+    SpatialDivisiveNormalization,
+    SpatialSubtractiveNormalization,
+)
 from minigraph.nn.normalisation.layer import LayerNormalization
+from minigraph.nn.normalisation.lrn import SpatialCrossMapLRN
 from minigraph.nn.normalisation.norm import Normalize
 from minigraph.nn.simple.arithmetic import Add, AddConstant, CAdd, CMul, Mul, MulConstant
 from minigraph.nn.simple.bilinear import Bilinear
@@ -128,29 +185,44 @@ from minigraph.nn.transfer.softmax import (
 )
 
 __all__ = [
-    "Abs", "AbsCriterion", "Add", "AddConstant", "BCECriterion", "BatchNormalization", "Bilinear",
-    "Bottle", "CAdd", "CAddTable", "CAddTensorTable", "CDivTable", "CMaxTable", "CMinTable",
-    "CMul", "CMulTable", "CReLU", "CSubTable", "Clamp", "ClassNLLCriterion",
+    "Abs", "AbsCriterion", "Add", "AddConstant", "BCECriterion", "BatchNormalization",
+    "Bilinear", "Bottle", "CAdd", "CAddTable", "CAddTensorTable", "CDivTable", "CMaxTable",
+    "CMinTable", "CMul", "CMulTable", "CReLU", "CSubTable", "Clamp", "ClassNLLCriterion",
     "ClassSimplexCriterion", "Collapse", "Concat", "ConcatTable", "Constant", "Container",
     "Contiguous", "Convert", "Copy", "Cosine", "CosineDistance", "CosineEmbeddingCriterion",
     "Criterion", "CriterionTable", "CrossEntropyCriterion", "Decorator", "DepthConcat",
     "DistKLDivCriterion", "DistanceRatioCriterion", "DontCast", "DotProduct", "Dropout", "ELU",
-    "Euclidean", "Exp", "FlattenTable", "GatedLinearUnit", "GradientReversal", "HardShrink",
-    "HardTanh", "HingeEmbeddingCriterion", "Identity", "Index", "IndexLinear", "JoinTable",
-    "JustElement", "JustTable", "L1Cost", "L1HingeEmbeddingCriterion", "L1Penalty",
-    "LayerNormalization", "LeakyReLU", "Linear", "LinearWeightNorm", "Log", "LogSigmoid",
-    "LogSoftMax", "LookupTable", "MM", "MSECriterion", "MV", "MapTable", "MarginCriterion",
-    "MarginRankingCriterion", "MaskedSelect", "Max", "Maxout", "Mean", "Min", "MixtureTable",
-    "Module", "ModuleCriterion", "ModuleFromCriterion", "Mul", "MulConstant", "MultiCriterion",
-    "MultiLabelMarginCriterion", "MultiLabelSoftMarginCriterion", "MultiMarginCriterion", "NaN",
-    "Narrow", "NarrowTable", "Normalize", "OneHot", "PReLU", "Padding", "PairwiseDistance",
-    "Parallel", "ParallelCriterion", "ParallelTable", "PartialLinear", "Power", "PrintSize",
+    "Euclidean", "Exp", "FeatureLPPooling", "FlattenTable", "GatedLinearUnit",
+    "GradientReversal", "HardShrink", "HardTanh", "HingeEmbeddingCriterion", "Identity",
+    "Index", "IndexLinear", "JoinTable", "JustElement", "JustTable", "L1Cost",
+    "L1HingeEmbeddingCriterion", "L1Penalty", "LayerNormalization", "LeakyReLU", "Linear",
+    "LinearWeightNorm", "Log", "LogSigmoid", "LogSoftMax", "LookupTable", "MM", "MSECriterion",
+    "MV", "MapTable", "MarginCriterion", "MarginRankingCriterion", "MaskedSelect", "Max",
+    "Maxout", "Mean", "Min", "MixtureTable", "Module", "ModuleCriterion", "ModuleFromCriterion",
+    "Mul", "MulConstant", "MultiCriterion", "MultiLabelMarginCriterion",
+    "MultiLabelSoftMarginCriterion", "MultiMarginCriterion", "NaN", "Narrow", "NarrowTable",
+    "Normalize", "OneHot", "PReLU", "Padding", "PairwiseDistance", "Parallel",
+    "ParallelCriterion", "ParallelTable", "PartialLinear", "PixelShuffle", "Power", "PrintSize",
     "Profile", "RReLU", "ReLU", "ReLU6", "Replicate", "Reshape", "Select", "SelectTable",
     "Sequential", "Sigmoid", "SmoothL1Criterion", "SoftMarginCriterion", "SoftMax", "SoftMin",
-    "SoftPlus", "SoftShrink", "SoftSign", "SparseLinear", "SpatialAutoCropMSECriterion",
-    "SpatialBatchNormalization", "SpatialClassNLLCriterion", "SpatialDropout",
-    "SpatialLogSoftMax", "SpatialSoftMax", "SplitTable", "Sqrt", "Square", "Squeeze", "Sum",
-    "Tanh", "TanhShrink", "Threshold", "Transpose", "Unsqueeze", "View",
-    "VolumetricBatchNormalization", "VolumetricDropout", "WeightNorm", "WeightedEuclidean",
-    "WeightedMSECriterion", "WhiteNoise", "ZeroGrad", "ZipTable", "ZipTableOneToMany", "gModule",
+    "SoftPlus", "SoftShrink", "SoftSign", "SparseLinear", "SpatialAdaptiveAveragePooling",
+    "SpatialAdaptiveMaxPooling", "SpatialAutoCropMSECriterion", "SpatialAveragePooling",
+    "SpatialBatchNormalization", "SpatialClassNLLCriterion", "SpatialContrastiveNormalization",
+    "SpatialConvolution", "SpatialConvolutionLocal", "SpatialConvolutionMM",
+    "SpatialConvolutionMap", "SpatialCrossMapLRN", "SpatialDepthWiseConvolution",
+    "SpatialDilatedConvolution", "SpatialDilatedMaxPooling", "SpatialDivisiveNormalization",
+    "SpatialDropout", "SpatialFractionalMaxPooling", "SpatialFullConvolution",
+    "SpatialFullConvolutionMap", "SpatialLPPooling", "SpatialLogSoftMax", "SpatialMaxPooling",
+    "SpatialMaxUnpooling", "SpatialReflectionPadding", "SpatialReplicationPadding",
+    "SpatialSoftMax", "SpatialSubSampling", "SpatialSubtractiveNormalization",
+    "SpatialUpSamplingBilinear", "SpatialUpSamplingNearest", "SpatialZeroPadding", "SplitTable",
+    "Sqrt", "Square", "Squeeze", "Sum", "Tanh", "TanhShrink", "TemporalConvolution",
+    "TemporalDynamicKMaxPooling", "TemporalMaxPooling", "TemporalRowConvolution",
+    "TemporalSubSampling", "Threshold", "Transpose", "Unsqueeze", "View",
+    "VolumetricAveragePooling", "VolumetricBatchNormalization", "VolumetricConvolution",
+    "VolumetricDilatedConvolution", "VolumetricDilatedMaxPooling", "VolumetricDropout",
+    "VolumetricFractionalMaxPooling", "VolumetricFullConvolution", "VolumetricMaxPooling",
+    "VolumetricMaxUnpooling", "VolumetricReplicationPadding", "WeightNorm", "WeightedEuclidean",
+    "WeightedMSECriterion", "WhiteNoise", "ZeroGrad", "ZipTable", "ZipTableOneToMany",
+    "gModule", "tables",
 ]

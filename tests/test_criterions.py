@@ -1,0 +1,129 @@
+"""Every criterion: losses against their formulas, gradients, types, buffers, and as nodes."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+from criterion_cases import CASES, Case, T, X, mse
+
+import minigraph.nn.criterions
+from minigraph import nn
+from minigraph.errors import StateError
+from minigraph.memory import address
+from minigraph.tables import leaves, map_table
+
+
+def label(case: Case) -> str:
+    source = case.make.__name__ if inspect.isclass(case.make) else inspect.getsource(case.make)
+    start = source.find("nn.")
+    return source[start + 3 : start + 45].split(",\n")[0] if start >= 0 else source + case.label
+
+
+each = pytest.mark.parametrize("case", CASES, ids=label)
+
+
+def copied(value: Any, dtype: Any = None) -> Any:
+    def copy_leaf(leaf: Any) -> Any:
+        if not isinstance(leaf, np.ndarray):
+            return leaf
+        return leaf.astype(dtype) if dtype is not None and leaf.dtype.kind == "f" else leaf.copy()
+
+    return map_table(copy_leaf, value)
+
+
+def assert_alike(actual: Any, expected: Any, tolerance: float) -> None:
+    actual_leaves, expected_leaves = list(leaves(actual)), list(leaves(expected))
+    assert [path for path, _ in actual_leaves] == [path for path, _ in expected_leaves]
+    for (_, a), (_, e) in zip(actual_leaves, expected_leaves):
+        assert np.shape(a) == np.shape(e)
+        np.testing.assert_allclose(a, e, tolerance, tolerance)
+
+
+def test_the_cases_name_every_criterion() -> None:
+    found = set()
+    for info in pkgutil.iter_modules(minigraph.nn.criterions.__path__):
+        module = import_module(f"minigraph.nn.criterions.{info.name}")
+        for name, value in vars(module).items():
+            if inspect.isclass(value) and issubclass(value, nn.Criterion) and hasattr(nn, name):
+                found.add(name)
+    assert found - {"Criterion"} == {type(case.make()).__name__ for case in CASES}
+
+
+@each
+def test_loss(case: Case) -> None:
+    loss = case.make().forward(case.input, case.target)
+    assert type(loss) is float
+    assert case.loss is not None
+    assert loss == pytest.approx(float(case.loss(case.input, case.target)), rel=1e-10, abs=1e-12)
+
+
+@each
+def test_gradient(case: Case) -> None:
+    criterion, x, step = case.make(), copied(case.input), 1e-6
+    criterion.forward(x, case.target)
+    gradient = copied(criterion.backward(x, case.target))
+    expected = copied(x)
+    for (_, leaf), (_, slot) in zip(leaves(x), leaves(expected)):
+        for index in np.ndindex(leaf.shape):
+            kept = leaf[index]
+            leaf[index] = kept + step
+            above = criterion.forward(x, case.target)
+            leaf[index] = kept - step
+            slot[index] = (above - criterion.forward(x, case.target)) / (2 * step)
+            leaf[index] = kept
+    assert_alike(gradient, expected, 2e-8)
+
+
+@each
+def test_float32_clone_and_reused_buffers(case: Case) -> None:
+    double = case.make()
+    loss = double.forward(case.input, case.target)
+    gradient = copied(double.backward(case.input, case.target))
+    single = double.clone().float()
+    x32, t32 = copied(case.input, np.float32), copied(case.target, np.float32)
+    assert single.forward(x32, t32) == pytest.approx(loss, rel=1e-5, abs=1e-6)
+    assert_alike(single.backward(x32, t32), gradient, 1e-4)
+    assert {leaf.dtype for _, leaf in leaves(single.gradInput)} == {np.dtype(np.float32)}
+    kept = [address(leaf) for _, leaf in leaves(double.gradInput)]
+    assert double.forward(case.input, case.target) == loss
+    again = double.backward(case.input, case.target)
+    assert [address(leaf) for _, leaf in leaves(again)] == kept
+    assert_alike(again, gradient, 0)
+    assert double.clearState() is double
+    for part in double._owners():
+        assert part.output is None
+        assert part.gradInput is None
+    with pytest.raises(StateError, match="backward before forward"):
+        double.backward(case.input, case.target)
+    assert repr(double) == f"nn.{type(double).__name__}"
+
+
+@each
+def test_as_a_node(case: Case) -> None:
+    prediction, target = nn.Identity()(), nn.Identity()()
+    net = nn.gModule([prediction, target], [case.make()([prediction, target])])
+    target_value = 0.0 if case.target is None else case.target
+    criterion = case.make()
+    loss = criterion.forward(case.input, case.target)
+    output = net.forward([case.input, target_value])
+    assert output.shape == (1,)
+    assert output[0] == loss
+    expected = criterion.backward(case.input, case.target)
+    for scale in (1.0, -0.5, 3.0):
+        gradient, of_target = net.backward([case.input, target_value], np.array([scale]))
+        assert_alike(gradient, map_table(lambda leaf: leaf * scale, expected), 1e-15)  # noqa: B023
+        assert not any(np.any(leaf) for _, leaf in leaves(of_target))
+
+
+def test_criterion_table_is_a_module() -> None:
+    module = nn.CriterionTable(nn.MSECriterion())
+    assert module.forward([X, T]).item() == pytest.approx(mse(X, T), rel=1e-14)
+    gradient, of_target = module.backward([X, T], np.ones(1))
+    np.testing.assert_allclose(gradient, (X - T) / 6, 1e-14)
+    assert not of_target.any()
+    assert repr(module) == "nn.CriterionTable(nn.MSECriterion)"
