@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import re
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +80,13 @@ def test_links_of_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"(?:\]\(|src=\"|href=\")([^)#\s\"]+)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_picture_shows_the_graph_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``docs/images/lstm.svg`` is made by the command in the README; here, that it is not stale."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    net, _ = importlib.import_module("zaremba_lstm").two_layers()
+    drawn = ElementTree.parse(ROOT / "docs/images/lstm.svg").iter("{http://www.w3.org/2000/svg}text")
+    texts = {element.text for element in drawn}
+    names = {node.name for node in net.forwardnodes if node.name}
+    assert len(names) > 40 and names <= texts
