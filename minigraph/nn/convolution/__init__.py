@@ -1,0 +1,1 @@
+"""Convolution, pooling, padding and up-sampling over one, two or three dimensions."""

@@ -1,0 +1,179 @@
+"""Convolution with a weight for each input plane, output plane and tap; dilation included."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from minigraph.nn.convolution.columns import Columns, by_plane
+from minigraph.nn.convolution.geometry import default
+from minigraph.nn.convolution.weights import Weighted
+
+
+class Convolution(Weighted, Columns):
+    """Base: ``weight`` is ``(nOutputPlane, nInputPlane, *kernel)``, or the matrix with these rows."""
+
+    nInputPlane: int
+    nOutputPlane: int
+
+    def _fanIn(self) -> int:
+        return self.nInputPlane * prod(self._window.kernel)
+
+    def _matrix(self) -> np.ndarray:
+        return self.weight.reshape(self.nOutputPlane, -1)
+
+    def updateOutput(self, input: Any) -> np.ndarray:
+        x = self._planes(input, self.nInputPlane)
+        places = self._places(x.shape[2:])
+        weight = self._matrix()
+        out = self._shaped("output", np.asarray(input), (self.nOutputPlane, *places))
+        for block in self._blocks(len(x), max(weight.shape) * prod(places)):
+            columns = self._unfold(x[block], places)
+            product = self._scratch("_product", len(weight), columns.shape[1])
+            np.dot(weight, columns, out=product)
+            target = out[block]
+            result = product.reshape(self.nOutputPlane, len(target), *places).swapaxes(0, 1)
+            if self.bias is None:
+                np.copyto(target, result)
+            else:
+                np.add(result, self.bias.reshape(-1, *[1] * len(places)), out=target)
+        return self.output
+
+    def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:
+        x = self._planes(input, self.nInputPlane)
+        places = self._places(x.shape[2:])
+        g = self._planes(gradOutput, self.nOutputPlane, "gradOutput")
+        weight = self._matrix().T
+        gradInput = self._shaped("gradInput", np.asarray(input), x.shape[1:])
+        for block in self._blocks(len(x), max(weight.shape) * prod(places)):
+            matrix = by_plane(g[block])
+            columns = self._scratch("_columns", len(weight), matrix.shape[1])
+            np.dot(weight, matrix, out=columns)
+            self._fold(columns, places, gradInput[block])
+        return self.gradInput
+
+    def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
+        x = self._planes(input, self.nInputPlane)
+        places = self._places(x.shape[2:])
+        g = self._planes(gradOutput, self.nOutputPlane, "gradOutput")
+        product = self._scratch("_product", *self._matrix().shape)
+        for block in self._blocks(len(x), max(product.shape) * prod(places)):
+            matrix = by_plane(g[block])
+            np.dot(matrix, self._unfold(x[block], places).T, out=product)
+            self._accumulate(product, scale)
+            self._accumulateBias(matrix.sum(1), scale)
+
+    def __repr__(self) -> str:
+        planes = f"{self.nInputPlane} -> {self.nOutputPlane}"
+        return f"{self.typename()}({planes}, {self._windowText()}){self._bare()}"
+
+
+class SpatialConvolution(Convolution):
+    """2-D convolution of ``nInputPlane`` planes into ``nOutputPlane``.
+
+    Input ``(nInputPlane, H, W)`` or ``(B, nInputPlane, H, W)``, output ``(…, nOutputPlane, oH, oW)``
+    with ``oW = floor((W + 2*padW - kW) / dW) + 1`` and ``oH`` alike. ``weight`` is
+    ``(nOutputPlane, nInputPlane, kH, kW)``, ``bias`` ``(nOutputPlane,)``. Mind the order of the
+    arguments: width first. Without ``padH`` the height is padded like the width.
+    Source: https://github.com/torch/nn/blob/master/doc/convolution.md#nn.SpatialConvolution
+    """
+
+    def __init__(
+        self, nInputPlane: int, nOutputPlane: int, kW: int, kH: int, dW: int = 1, dH: int = 1,
+        padW: int = 0, padH: Any = None,
+    ) -> None:
+        super().__init__()
+        self.nInputPlane, self.nOutputPlane = nInputPlane, nOutputPlane
+        self.kW, self.kH = kW, kH
+        self.dW, self.dH = default(dW, 1), default(dH, 1)
+        self.padW = default(padW, 0)
+        self.padH = default(padH, self.padW)
+        self.bias = None
+        self._checkWindow()
+        self._allocate(self._weightShape(), (nOutputPlane,))
+
+    def _weightShape(self) -> tuple[int, ...]:
+        return (self.nOutputPlane, self.nInputPlane, self.kH, self.kW)
+
+
+class SpatialConvolutionMM(SpatialConvolution):
+    """``SpatialConvolution`` whose ``weight`` is a matrix ``(nOutputPlane, nInputPlane*kH*kW)``.
+
+    Models saved by older versions of Torch7 hold it.
+    Source: https://github.com/torch/nn/blob/master/SpatialConvolutionMM.lua
+    """
+
+    def _weightShape(self) -> tuple[int, ...]:
+        return (self.nOutputPlane, self.nInputPlane * self.kH * self.kW)
+
+
+class SpatialDilatedConvolution(SpatialConvolution):
+    """2-D convolution whose taps are ``dilationW`` and ``dilationH`` apart.
+
+    Shapes and parameters are those of ``SpatialConvolution`` with a kernel of extent
+    ``dilationW*(kW-1)+1`` by ``dilationH*(kH-1)+1``.
+    Source: https://github.com/torch/nn/blob/master/doc/convolution.md#nn.SpatialDilatedConvolution
+    """
+
+    def __init__(
+        self, nInputPlane: int, nOutputPlane: int, kW: int, kH: int, dW: int = 1, dH: int = 1,
+        padW: int = 0, padH: Any = None, dilationW: int = 1, dilationH: int = 1,
+    ) -> None:
+        super().__init__(nInputPlane, nOutputPlane, kW, kH, dW, dH, padW, padH)
+        self.dilationW, self.dilationH = default(dilationW, 1), default(dilationH, 1)
+        self._checkWindow()
+
+    def __repr__(self) -> str:
+        start, end = super().__repr__().rsplit(")", 1)
+        return f"{start}, {self.dilationW},{self.dilationH}){end}"
+
+
+class VolumetricConvolution(Convolution):
+    """3-D convolution of ``nInputPlane`` planes into ``nOutputPlane``.
+
+    Input ``(nInputPlane, T, H, W)`` or with a batch in front, output ``(…, nOutputPlane, oT, oH,
+    oW)``, each size ``floor((size + 2*pad - k) / d) + 1``. ``weight`` is ``(nOutputPlane,
+    nInputPlane, kT, kH, kW)``. The arguments come in the order time, width, height; ``padW``
+    is ``padT`` and ``padH`` is ``padW`` where not given.
+    Source: https://github.com/torch/nn/blob/master/doc/convolution.md#nn.VolumetricConvolution
+    """
+
+    _axes = ("T", "H", "W")
+
+    def __init__(
+        self, nInputPlane: int, nOutputPlane: int, kT: int, kW: int, kH: int,
+        dT: int = 1, dW: int = 1, dH: int = 1, padT: int = 0, padW: Any = None, padH: Any = None,
+    ) -> None:
+        super().__init__()
+        self.nInputPlane, self.nOutputPlane = nInputPlane, nOutputPlane
+        self.kT, self.kW, self.kH = kT, kW, kH
+        self.dT, self.dW, self.dH = default(dT, 1), default(dW, 1), default(dH, 1)
+        self.padT = default(padT, 0)
+        self.padW = default(padW, self.padT)
+        self.padH = default(padH, self.padW)
+        self.bias = None
+        self._checkWindow()
+        self._allocate((nOutputPlane, nInputPlane, kT, kH, kW), (nOutputPlane,))
+
+
+class VolumetricDilatedConvolution(VolumetricConvolution):
+    """3-D convolution whose taps are ``dilationT``, ``dilationW`` and ``dilationH`` apart.
+
+    Source: https://github.com/torch/nn/blob/master/doc/convolution.md#nn.VolumetricDilatedConvolution
+    """
+
+    def __init__(
+        self, nInputPlane: int, nOutputPlane: int, kT: int, kW: int, kH: int,
+        dT: int = 1, dW: int = 1, dH: int = 1, padT: int = 0, padW: Any = None, padH: Any = None,
+        dilationT: int = 1, dilationW: int = 1, dilationH: int = 1,
+    ) -> None:
+        super().__init__(nInputPlane, nOutputPlane, kT, kW, kH, dT, dW, dH, padT, padW, padH)
+        self.dilationT = default(dilationT, 1)
+        self.dilationW, self.dilationH = default(dilationW, 1), default(dilationH, 1)
+        self._checkWindow()
+
+    def __repr__(self) -> str:
+        start, end = super().__repr__().rsplit(")", 1)
+        return f"{start}, {self.dilationT},{self.dilationW},{self.dilationH}){end}"
