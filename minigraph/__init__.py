@@ -1,6 +1,6 @@
 """minigraph: Torch7's nn and nngraph in Python."""
 
-from minigraph import debug, errors, nn, random
+from minigraph import debug, errors, nn, random, rnn
 from minigraph.drawing import dot, draw
 from minigraph.drawing.display import install as _install_display
 from minigraph.graph import Graph, Node, annotateNodes
@@ -15,5 +15,5 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Graph", "Node", "annotateNodes", "debug", "dot", "draw", "errors", "getdefaulttensortype", "manualSeed",
-    "nest", "nn", "random", "setDebug", "setdefaulttensortype",
+    "nest", "nn", "random", "rnn", "setDebug", "setdefaulttensortype",
 ]
