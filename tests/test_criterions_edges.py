@@ -46,7 +46,7 @@ KINKS = [
     (nn.HingeEmbeddingCriterion, [1.0], [-1.0], -1.0),
     (nn.L1Cost, [0.0], None, 0.0),
     (nn.DistKLDivCriterion, [1.0], [0.0], 0.0),
-    (nn.DistKLDivCriterion, [1.0], [-2.0], 0.0),
+    (nn.DistKLDivCriterion, [-np.inf], [-2.0], 0.0),
 ]
 
 

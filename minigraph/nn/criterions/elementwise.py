@@ -12,7 +12,7 @@ import numpy as np
 
 from minigraph.errors import InputError, format_shape
 from minigraph.nn.criterions.criterion import Criterion
-from minigraph.nn.transfer.functions import logistic
+from minigraph.nn.transfer.functions import log1p_exp, logistic
 from minigraph.tensors import resize
 
 Array = np.ndarray
@@ -20,6 +20,8 @@ Array = np.ndarray
 
 class Loss(NamedTuple):
     """The terms of a loss; ``m`` is the criterion, ``x`` the input, ``t`` the target.
+
+    For arguments and for a buffer, ``m.spare(x)``, the functions turn to ``m``.
 
     ``terms(m, x, t, out)`` writes one term for each element into ``out``, ``slopes(m, x, t,
     out)`` their derivatives with respect to ``x``; ``check(m, x, t)`` raises InputError for
@@ -55,9 +57,11 @@ def _distances_slopes(m: Any, x: Array, t: Array, out: Array) -> None:
 def _smooth_distances(m: Any, x: Array, t: Array, out: Array) -> None:
     # with c = min(|d|, 1): c * (|d| - c/2) is d*d/2 below 1 and |d| - 1/2 from there on
     _distances(m, x, t, out)
-    clipped = np.minimum(out, 1)
-    out -= 0.5 * clipped
+    clipped = np.minimum(out, 1, out=m.spare(x))
+    out *= 2
+    out -= clipped
     out *= clipped
+    out *= 0.5
 
 
 def _smooth_distances_slopes(m: Any, x: Array, t: Array, out: Array) -> None:
@@ -65,20 +69,10 @@ def _smooth_distances_slopes(m: Any, x: Array, t: Array, out: Array) -> None:
     np.clip(out, -1, 1, out=out)
 
 
-def _softplus(x: Array, out: Array) -> None:
-    """Write log(1 + exp(x)) into ``out``, which may be ``x``, without overflow."""
-    high = np.maximum(x, 0)
-    np.abs(x, out=out)
-    np.negative(out, out=out)
-    np.exp(out, out=out)
-    np.log1p(out, out=out)
-    out += high
-
-
 def _soft_margins(m: Any, x: Array, t: Array, out: Array) -> None:
     np.multiply(x, t, out=out)
     np.negative(out, out=out)
-    _softplus(out, out)
+    log1p_exp(out, out, m.spare(x))
 
 
 def _soft_margins_slopes(m: Any, x: Array, t: Array, out: Array) -> None:
@@ -102,9 +96,13 @@ def _hinges_slopes(m: Any, x: Array, t: Array, out: Array) -> None:
 
 
 def _divergences(m: Any, x: Array, t: Array, out: Array) -> None:
-    np.fmax(t, 0, out=out)  # no term where the target is not positive
-    logarithms = np.log(np.where(out > 0, out, 1))
+    np.fmax(t, 0, out=out)
+    none = out == 0
+    logarithms = np.add(out, none, out=m.spare(x))
+    np.log(logarithms, out=logarithms)
     logarithms -= x
+    if none.any():  # without a target there is no term, even if the input is -inf
+        logarithms[none] = 0
     out *= logarithms
 
 
@@ -117,20 +115,24 @@ def _cross_entropies(m: Any, x: Array, t: Array, out: Array) -> None:
     np.subtract(1, x, out=out)
     out += m.eps
     np.log(out, out=out)
-    out *= t - 1
-    logarithms = np.log(x + m.eps)
+    out *= np.subtract(t, 1, out=m.spare(x))
+    logarithms = np.add(x, m.eps, out=m.spare(x))
+    np.log(logarithms, out=logarithms)
     logarithms *= t
     out -= logarithms
 
 
 def _cross_entropies_slopes(m: Any, x: Array, t: Array, out: Array) -> None:
     np.subtract(x, t, out=out)
-    out /= (1 - x + m.eps) * (x + m.eps)
+    out /= np.add(x, m.eps, out=m.spare(x))
+    complement = np.subtract(1, x, out=m.spare(x))
+    complement += m.eps
+    out /= complement
 
 
 def _logit_cross_entropies(m: Any, x: Array, t: Array, out: Array) -> None:
-    _softplus(x, out)
-    out -= x * t
+    log1p_exp(x, out, m.spare(x))
+    out -= np.multiply(x, t, out=m.spare(x))
 
 
 def _logit_cross_entropies_slopes(m: Any, x: Array, t: Array, out: Array) -> None:
@@ -173,8 +175,9 @@ class Elementwise(Criterion):
     A subclass named like an entry of ``TABLE`` runs that entry, any other its parent's.
     """
 
-    _buffers = ("_terms",)
+    _buffers = ("_terms", "_spare")
     _terms: Optional[Array] = None
+    _spare: Optional[Array] = None
     _loss: ClassVar[Loss]
     sizeAverage: bool = True
     weights: Optional[Array] = None
@@ -186,6 +189,11 @@ class Elementwise(Criterion):
 
     def __init__(self, sizeAverage: Optional[bool] = True) -> None:
         self.sizeAverage = sizeAverage is None or bool(sizeAverage)
+
+    def spare(self, x: Array) -> Array:
+        """Return a buffer like ``x`` for intermediate results, contents undefined."""
+        self._spare = resize(self._spare, x.shape, x.dtype)
+        return self._spare
 
     def _pair(self, input: Any, target: Any) -> tuple[Array, Array]:
         """Return input and target as arrays of one shape, checked."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigraph.errors import InputError
 from minigraph.nn.criterions.criterion import Criterion
-from minigraph.nn.transfer.functions import logistic
+from minigraph.nn.transfer.functions import log1p_exp, logistic
 from minigraph.random import generator
 from minigraph.tables import describe
 from minigraph.tensors import resize
@@ -195,8 +195,8 @@ class DistanceRatioCriterion(_Pair):
 
     def updateOutput(self, input: Any, target: Any = None) -> float:
         differences, count = self._differences(input)
-        # log(1 + exp(x - y)), which does not overflow
-        self.output = float(np.logaddexp(0, differences).sum()) / count
+        terms = log1p_exp(differences, differences, np.empty_like(differences))
+        self.output = float(terms.sum()) / count
         return self.output
 
     def updateGradInput(self, input: Any, target: Any = None) -> list[np.ndarray]:

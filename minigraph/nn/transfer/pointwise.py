@@ -23,13 +23,20 @@ class Transfer(Module):
     reads that input then sees the output); gradients are never written over ``gradOutput``.
     """
 
-    inplace: bool = False
+    _buffers: tuple[str, ...] = ("_spare",)
+    _spare: Optional[Array] = None
     _function: ClassVar[Pointwise]
+    inplace: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__name__ in TABLE and cls.__module__.startswith("minigraph."):
             cls._function = TABLE[cls.__name__]
+
+    def spare(self, x: Array) -> Array:
+        """Return a buffer like ``x`` for intermediate results, contents undefined."""
+        self._spare = resize(self._spare, x.shape, x.dtype)
+        return self._spare
 
     def updateOutput(self, input: Any) -> Array:
         x = self._tensor(input)

@@ -47,7 +47,7 @@ class PReLU(Transfer):
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         x = self._tensor(input)
-        product = np.minimum(x, 0)
+        product = np.minimum(x, 0, out=self.spare(x))
         product *= self._tensor(gradOutput, what="gradOutput")
         if self.nOutputPlane:
             axis = 1 if x.ndim > 1 else 0
@@ -67,7 +67,7 @@ class RReLU(Transfer):
     Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.RReLU
     """
 
-    _buffers = ("noise",)
+    _buffers = ("_spare", "noise")
 
     def __init__(
         self, l: Optional[float] = None, u: Optional[float] = None, inplace: bool = False  # noqa: E741
@@ -79,6 +79,11 @@ class RReLU(Transfer):
             raise ArgumentError(f"nn.RReLU: 0 <= lower <= upper is needed, got {self.lower} .. {self.upper}")
         self.noise: Optional[np.ndarray] = None
         self.inplace = bool(inplace)
+
+    def newNoise(self, x: np.ndarray) -> np.ndarray:
+        """Return ``noise`` in the shape and dtype of ``x``, contents undefined."""
+        self.noise = resize(self.noise, x.shape, x.dtype)
+        return self.noise
 
     def __repr__(self) -> str:
         return f"nn.RReLU (l:{self.lower:f}, u:{self.upper:f})"
