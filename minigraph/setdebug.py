@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Optional
 
 from minigraph import nn
 from minigraph.debug.numbers import NumberWatch
@@ -15,20 +15,8 @@ from minigraph.nn.observer import Observer
 _PICTURE = "picture of the graph, this node in red: "
 
 
-class _FailurePicture:
+class _FailurePicture(Observer):
     """Draws the graph in which an error arose and tells the error where the picture is."""
-
-    def starting(self, net: nn.gModule, method: str, input: Any) -> None:
-        """Nothing to draw yet."""
-
-    def evaluated(self, net: nn.gModule, node: Node, input: Any, output: Any) -> None:
-        """Nothing to draw yet."""
-
-    def contributed(self, net: nn.gModule, node: Node, slot: int, source: Node, gradient: Any) -> None:
-        """Nothing to draw yet."""
-
-    def differentiated(self, net: nn.gModule, node: Node, gradOutput: Any, gradInput: Any) -> None:
-        """Nothing to draw yet."""
 
     def failed(self, net: nn.gModule, method: str, node: Optional[Node], error: Exception) -> None:
         # An error found before any node ran (a changed buffer) says itself which node it is about.

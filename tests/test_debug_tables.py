@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -158,9 +159,9 @@ def test_text_shows_both_notations_in_aligned_columns() -> None:
     column = block[1].index("node")
     assert {row[column - 2 : column] for row in block[3:]} == {"  "}
     assert "None anywhere in gradOutput means a zero gradient" in text
-    with Console(record=True, force_terminal=True, width=300, file=open("/dev/null", "w")) as console:
-        console.print(mg.debug.tables(net))
-    assert "gradOutput[2][3]" in console.export_text()
+    terminal = StringIO()
+    Console(force_terminal=True, width=300, file=terminal).print(mg.debug.tables(net))
+    assert "gradOutput[2][3]" in terminal.getvalue() and "\x1b[1m" in terminal.getvalue()
 
 
 def test_report_is_plain_data() -> None:

@@ -10,10 +10,11 @@ from minigraph import nn
 from minigraph.debug.names import named_parameters
 from minigraph.errors import NumberError
 from minigraph.graph import Node
+from minigraph.nn.observer import Observer
 from minigraph.tables import Path, format_path, format_python_path, leaves
 
 
-class NumberWatch:
+class NumberWatch(Observer):
     """The watcher; an element of ``gModule.observers`` with ``setDebug(True, checkNaN=True)``.
 
     Looks at the input of a network, every node's output, the gradOutput that is passed in
@@ -35,12 +36,6 @@ class NumberWatch:
         elif node.module is not None:
             _check(gradOutput, "gradOutput", f"of {node.describe()}", "the sum of finite gradients overflows")
             _check(gradInput, "gradInput", f"of {node.describe()}", "", node)
-
-    def contributed(self, net: nn.gModule, node: Node, slot: int, source: Node, gradient: Any) -> None:
-        """What a node passes on was looked at when the node computed it."""
-
-    def failed(self, net: nn.gModule, method: str, node: Optional[Node], error: Exception) -> None:
-        """Nothing is kept between calls."""
 
 
 def _check(table: Any, root: str, whose: str, why: str, node: Optional[Node] = None) -> None:

@@ -21,6 +21,7 @@ from minigraph.debug.owners import Owners, Writer
 from minigraph.errors import StateError
 from minigraph.graph import Node, NodeData
 from minigraph.memory import root
+from minigraph.nn.observer import Observer
 from minigraph.tables import Path, describe, format_path, format_python_path, is_table, leaves, map_table
 
 
@@ -65,7 +66,7 @@ class _Pass:
     tick: int = 0
 
 
-class SavedValues:
+class SavedValues(Observer):
     """The watcher; an element of ``gModule.observers`` in debug mode."""
 
     def __init__(self) -> None:
@@ -215,14 +216,6 @@ class SavedValues:
                     "forward on this input first",
                     format_path(path, "input"), net.forwardnodes[0],
                 )
-
-    # -- what is not watched here ------------------------------------------------------------
-
-    def contributed(self, net: nn.gModule, node: Node, slot: int, source: Node, gradient: Any) -> None:
-        """Gradients are not saved between passes."""
-
-    def differentiated(self, net: nn.gModule, node: Node, gradOutput: Any, gradInput: Any) -> None:
-        """Gradients are not saved between passes."""
 
     def failed(self, net: nn.gModule, method: str, node: Optional[Node], error: Exception) -> None:
         """A broken forward leaves nothing that backward could read."""

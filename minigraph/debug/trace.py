@@ -17,6 +17,7 @@ from minigraph.debug.report import Report, group, number, text_table
 from minigraph.debug.trace_diff import TraceDiff, diff
 from minigraph.errors import ArgumentError
 from minigraph.graph import Node
+from minigraph.nn.observer import Observer
 from minigraph.tables import copy_table, map_table
 
 NOTHING = "no gradient (None = zero)"
@@ -171,7 +172,7 @@ def _ones_like(leaf: Any) -> Any:
     return np.ones_like(leaf) if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f" else None
 
 
-class _Recorder:
+class _Recorder(Observer):
     """The observer that writes down each network's last backward pass."""
 
     def __init__(self) -> None:
@@ -181,9 +182,6 @@ class _Recorder:
         if method == "updateGradInput":
             self._passes[id(net)] = (net, [], [])
 
-    def evaluated(self, net: nn.gModule, node: Node, input: Any, output: Any) -> None:
-        """Forward passes are not recorded."""
-
     def differentiated(self, net: nn.gModule, node: Node, gradOutput: Any, gradInput: Any) -> None:
         self._passes[id(net)][1].append((node, copy_table(gradOutput)))
 
@@ -192,9 +190,6 @@ class _Recorder:
             NodeInfo.of(node), NodeInfo.of(source), slot, shape_of(gradient), norm_of(gradient),
             copy_table(gradient),
         ))
-
-    def failed(self, net: nn.gModule, method: str, node: Optional[Node], error: Exception) -> None:
-        """The error reaches the caller of ``trace``, who gets no trace."""
 
     def trace(
         self, net: nn.gModule, output: Any, gradInput: Any, parameters: list[NamedParameter]

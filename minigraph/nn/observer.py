@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Protocol
+from typing import Any, Optional
 
 from minigraph.graph import Node
 
 
-class Observer(Protocol):
-    """Something told of every step of every network (``net``) while it is in ``gModule.observers``."""
+class Observer:
+    """Something told of every step of every network (``net``) while it is in ``gModule.observers``.
+
+    Each method does nothing; a watcher overrides those it wants.
+    """
 
     def starting(self, net: Any, method: str, input: Any) -> None:
         """A pass (``updateOutput``, ``updateGradInput``, ``accGradParameters``) begins."""
