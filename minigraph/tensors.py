@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from typing import Optional
 
 import numpy as np
@@ -50,3 +52,23 @@ def resize(buffer: Optional[np.ndarray], shape: tuple[int, ...], dtype: np.dtype
     if buffer is not None and buffer.shape == shape and buffer.dtype == dtype:
         return buffer
     return np.empty(shape, dtype)
+
+
+class _Scratch(threading.local):
+    memory = np.empty(0, np.uint8)
+
+
+_scratch = _Scratch()
+
+
+def scratch(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return an array to compute in for a moment, contents undefined.
+
+    Every call in a thread returns the same memory: use it up before anything else can ask. What
+    is as large as a layer's parameters comes from here, or each of a step's clones in time would
+    hold one.
+    """
+    size = math.prod(shape) * dtype.itemsize
+    if _scratch.memory.size < size:
+        _scratch.memory = np.empty(size, np.uint8)
+    return np.ndarray(shape, dtype, _scratch.memory)

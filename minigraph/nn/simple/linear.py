@@ -10,7 +10,7 @@ import numpy as np
 from minigraph.errors import ArgumentError, InputError, format_shape
 from minigraph.nn.module import Module
 from minigraph.random import generator
-from minigraph.tensors import resize
+from minigraph.tensors import resize, scratch
 
 
 def check_linear_input(owner: Module, input: Any, size: int, *ranks: int) -> np.ndarray:
@@ -33,9 +33,6 @@ class Linear(Module):
     uniform(-1/sqrt(inputSize), 1/sqrt(inputSize)).
     Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.Linear
     """
-
-    _buffers = ("_product",)
-    _product: Optional[np.ndarray] = None
 
     def __init__(self, inputSize: int, outputSize: int, bias: bool = True) -> None:
         super().__init__()
@@ -80,14 +77,14 @@ class Linear(Module):
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         x = self._input(input)
         gradOutput = self._tensor(gradOutput, what="gradOutput")
-        self._product = resize(self._product, self.weight.shape, self.dtype)
+        product = scratch(self.weight.shape, self.dtype)
         if x.ndim == 1:
-            np.multiply(gradOutput[:, None], x, out=self._product)
+            np.multiply(gradOutput[:, None], x, out=product)
         else:
-            np.dot(gradOutput.T, x, out=self._product)
+            np.dot(gradOutput.T, x, out=product)
         if scale != 1.0:
-            self._product *= scale
-        self.gradWeight += self._product
+            product *= scale
+        self.gradWeight += product
         if self.gradBias is not None:
             total = gradOutput if x.ndim == 1 else gradOutput.sum(0)
             self.gradBias += total if scale == 1.0 else total * scale
