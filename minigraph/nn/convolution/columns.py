@@ -11,7 +11,7 @@ processing", 2006.
 from __future__ import annotations
 
 from math import prod
-from typing import Iterator, Optional
+from typing import Any, Iterator, Optional
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -26,7 +26,7 @@ _BLOCK = 1 << 18
 class Columns(Sliding):
     """Base of layers that compute on columns; holds the buffers they are built in."""
 
-    _buffers = ("_columns", "_around", "_folded", "_product")
+    _buffers: tuple[str, ...] = ("_columns", "_around", "_folded", "_product")
     _columns: Optional[np.ndarray] = None
     _around: Optional[np.ndarray] = None
     _folded: Optional[np.ndarray] = None
@@ -86,7 +86,8 @@ class Columns(Sliding):
         whole.fill(0)
         planes = whole.swapaxes(0, 1)
         for position, target in window.taps(planes, places):
-            target += parts[(slice(None), *position)]
+            tap: tuple[Any, ...] = (slice(None), *position)
+            target += parts[tap]
         if not inplace:
             np.copyto(out, whole[self._inside(window.pad, size)])
 

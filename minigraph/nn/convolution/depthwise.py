@@ -16,7 +16,8 @@ class SpatialDepthWiseConvolution(Weighted, Columns):
 
     Input ``(nInputPlane, H, W)`` or ``(B, nInputPlane, H, W)``, output with
     ``nInputPlane * nOutputPlane`` planes, those of the first input plane first. ``weight`` is
-    ``(nOutputPlane, nInputPlane*kH*kW)``, ``bias`` ``(nOutputPlane, nInputPlane)``.
+    ``(nOutputPlane, nInputPlane, kH, kW)``, which is what Torch7 makes of it at the first forward,
+    ``bias`` ``(nOutputPlane, nInputPlane)``.
     Source: https://github.com/torch/nn/blob/master/SpatialDepthWiseConvolution.lua
     """
 
@@ -32,7 +33,7 @@ class SpatialDepthWiseConvolution(Weighted, Columns):
         self.padH = default(padH, self.padW)
         self.bias = None
         self._checkWindow()
-        self._allocate((nOutputPlane, nInputPlane * kH * kW), (nOutputPlane, nInputPlane))
+        self._allocate((nOutputPlane, nInputPlane, kH, kW), (nOutputPlane, nInputPlane))
 
     def _fanIn(self) -> int:
         return self.nInputPlane * self.kH * self.kW

@@ -103,7 +103,7 @@ class FractionalMaxPooling(RegionPooling):
     Each forward draws new regions for each plane; after ``fixPoolingRegions()`` they stay.
     """
 
-    _buffers = (*RegionPooling._buffers, "randomSamples")
+    _buffers: tuple[str, ...] = (*RegionPooling._buffers, "randomSamples")
     randomSamples: Optional[np.ndarray] = None
     newRandomPool = False
 

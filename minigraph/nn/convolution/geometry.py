@@ -54,7 +54,8 @@ class Window(NamedTuple):
     def taps(self, padded: np.ndarray, places: Sizes) -> Iterator[tuple[Sizes, np.ndarray]]:
         """Yield ``(position in the kernel, the values it meets)``, in row-major order."""
         for position in product(*map(range, self.kernel)):
-            yield position, padded[(..., *self.slices(position, places))]
+            where: tuple[Any, ...] = (..., *self.slices(position, places))
+            yield position, padded[where]
 
     def slices(self, position: Sizes, places: Sizes) -> tuple[slice, ...]:
         """Return the slices of the padded input that one tap meets."""

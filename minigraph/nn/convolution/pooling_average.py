@@ -18,7 +18,7 @@ Self = TypeVar("Self", bound="AveragePooling")
 class Sums(Sliding):
     """Base of layers that compute the sum in each window and spread gradients over windows."""
 
-    _buffers = ("_around",)
+    _buffers: tuple[str, ...] = ("_around",)
     _around: Optional[np.ndarray] = None
 
     def _sum(self, x: np.ndarray, places: Sizes, out: np.ndarray) -> None:
@@ -101,10 +101,8 @@ class AveragePooling(Sums):
             if not self.count_include_pad:
                 starts, ends = np.maximum(starts, 0), np.minimum(ends, n)
             counts.append(ends - starts)
-        total = reduce(np.multiply.outer, counts)
-        if not self.divide:
-            total = total / prod(kernel)
-        return (1.0 / total).astype(self.dtype)
+        share = 1.0 / reduce(np.multiply.outer, counts)
+        return (share if self.divide else share * prod(kernel)).astype(self.dtype)
 
     def updateOutput(self, input: Any) -> np.ndarray:
         x = self._planes(input)

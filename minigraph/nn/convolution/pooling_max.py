@@ -21,7 +21,7 @@ class Pooling(Sliding):
     row by row, counted from 1 as in Torch.
     """
 
-    _buffers = ("indices",)
+    _buffers: tuple[str, ...] = ("indices",)
     indices: Optional[np.ndarray] = None
 
     def _disjoint(self) -> bool:
@@ -135,7 +135,7 @@ class MaxPooling(Pooling):
         window = self._window
         corner: Any = 1
         offsets: Any = np.zeros(1, np.int64)
-        for axis, (n, count) in enumerate(zip(size, places)):
+        for axis, count in enumerate(places):
             entries = prod(size[axis + 1 :])
             starts = np.arange(count) * window.stride[axis] - window.pad[axis]
             corner = np.add.outer(corner, starts * entries)

@@ -28,7 +28,7 @@ from minigraph.tensors import resize
 class Neighbourhood(Module):
     """Base: a kernel, normalised to sum 1 over all planes, and its mean estimators."""
 
-    _buffers = ("coef",)
+    _buffers: tuple[str, ...] = ("coef",)
     coef: Optional[np.ndarray] = None
 
     def __init__(self, nInputPlane: Optional[int] = 1, kernel: Any = None) -> None:
