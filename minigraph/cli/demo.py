@@ -6,16 +6,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Optional
 
+import click
 import numpy as np
 from rich.console import RenderableType
 from rich.text import Text
 
-from minigraph import debug, drawing, random
-from minigraph.cli.failures import Failure
+from minigraph import debug, drawing, nn, random
+from minigraph.cli.failures import Failure, one_line
 from minigraph.cli.show import show, show_json
 from minigraph.cli.target import load
 from minigraph.debug.measure import norm_of, shape_text
 from minigraph.debug.report import group, number, text_table
+from minigraph.errors import DrawingError
 from minigraph.tables import Path as TablePath
 
 SOURCE = "lstm_graphs.py"
@@ -29,7 +31,10 @@ _HEADERS = ("entry", "(Python)", "is the gradient of", "made at", "shape", ">nor
 def run_demo(folder: Path, as_json: bool) -> None:
     """Write the graphs' source and pictures into ``folder`` and print what there is to see."""
     source = _write_source(folder)
-    results = [_run(source, name, title) for name, title in GRAPHS.items()]
+    refusals: set[str] = set()
+    results = [_run(source, name, title, refusals) for name, title in GRAPHS.items()]
+    for refusal in refusals:
+        click.echo(f"minigraph: {refusal}", err=True)
     if as_json:
         show_json({"folder": str(folder), "source": str(source), "graphs": results})
         return
@@ -49,7 +54,7 @@ def _write_source(folder: Path) -> Path:
     return target
 
 
-def _run(source: Path, name: str, title: str) -> dict[str, Any]:
+def _run(source: Path, name: str, title: str, refusals: set[str]) -> dict[str, Any]:
     """Run one graph forward and backward, draw it both ways and return what happened, as data."""
     random.manualSeed(1)
     net, input, _ = load(f"{source}:{name}")
@@ -68,19 +73,26 @@ def _run(source: Path, name: str, title: str) -> dict[str, Any]:
         for row in debug.tables(net).rows
         if row.table in ("gradOutput", "gradInput") and row.entries is None
     ]
-    pictures = {
-        "forward": drawing.draw(net, source.parent / f"{name}-forward.svg", title=title),
-        "backward": drawing.draw(
-            net, source.parent / f"{name}-backward.svg", backward=True, title=f"{title}: backward"
-        ),
-    }
+    pictures = [
+        _picture(net, source.parent / f"{name}-forward", False, title, refusals),
+        _picture(net, source.parent / f"{name}-backward", True, f"{title}: backward", refusals),
+    ]
     check = debug.gradcheck(net, input)
     return {
         "name": name, "title": title, "nodes": len(net.forwardnodes),
         "parameters": sum(parameter.size for parameter in net.parameters()[0]),
-        "slots": slots, "pictures": {way: str(path) for way, path in pictures.items()},
+        "slots": slots, "pictures": [str(path) for path in pictures],
         "gradcheck": {"ok": check.ok, "entries": sum(row.checked for row in check.rows)},
     }
+
+
+def _picture(net: nn.gModule, base: Path, backward: bool, title: str, refusals: set[str]) -> Path:
+    """Draw as SVG, or, noting why, write Graphviz source where nothing can lay it out."""
+    try:
+        return drawing.draw(net, base.with_suffix(".svg"), backward=backward, title=title)
+    except DrawingError as error:
+        refusals.add(one_line(str(error)))
+        return drawing.draw(net, base.with_suffix(".dot"), backward=backward, title=title)
 
 
 def _norm_at(gradient: Any, position: TablePath) -> Optional[float]:
@@ -111,7 +123,7 @@ def _section(result: dict[str, Any]) -> RenderableType:
         Text(
             f"{result['nodes']} nodes, {result['parameters']} parameters; "
             f"{check['entries']} gradients {verdict} finite differences\n"
-            + "\n".join(result["pictures"].values())
+            + "\n".join(result["pictures"])
         ),
         Text(""),
     )
