@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import math
-import pkgutil
-from importlib import import_module
 from typing import Any, Callable
 
 import numpy as np
 import pytest
+from finite_differences import numeric_gradient, public_classes
 
 import minigraph as mg
 import minigraph.nn.transfer
@@ -115,26 +113,8 @@ EVERY = [(name, args) for name, args, _ in [*POINTWISE, *POSITIVE]] + [
 each = pytest.mark.parametrize("name, args", EVERY, ids=lambda value: str(value))
 
 
-def numeric_gradient(run: Callable[[], float], array: np.ndarray, step: float = 1e-6) -> np.ndarray:
-    gradient = np.empty(array.shape)
-    for index in np.ndindex(*array.shape):
-        kept = array[index]
-        array[index] = kept + step
-        above = run()
-        array[index] = kept - step
-        gradient[index] = (above - run()) / (2 * step)
-        array[index] = kept
-    return gradient
-
-
 def test_the_cases_name_every_layer() -> None:
-    found = set()
-    for info in pkgutil.iter_modules(minigraph.nn.transfer.__path__):
-        module = import_module(f"minigraph.nn.transfer.{info.name}")
-        for name, value in vars(module).items():
-            if inspect.isclass(value) and issubclass(value, nn.Module) and hasattr(nn, name):
-                found.add(name)
-    assert found - {"Module"} == {name for name, _ in EVERY}
+    assert public_classes(minigraph.nn.transfer, nn.Module) == {name for name, _ in EVERY}
 
 
 @pytest.mark.parametrize("name, args, function", [*POINTWISE, *POSITIVE], ids=lambda v: str(v)[:24])

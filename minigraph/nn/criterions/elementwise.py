@@ -13,15 +13,13 @@ import numpy as np
 from minigraph.errors import InputError, format_shape
 from minigraph.nn.criterions.criterion import Criterion
 from minigraph.nn.transfer.functions import log1p_exp, logistic
-from minigraph.tensors import resize
+from minigraph.tensors import resize, scratch
 
 Array = np.ndarray
 
 
 class Loss(NamedTuple):
     """The terms of a loss; ``m`` is the criterion, ``x`` the input, ``t`` the target.
-
-    For arguments and for a buffer, ``m.spare(x)``, the functions turn to ``m``.
 
     ``terms(m, x, t, out)`` writes one term for each element into ``out``, ``slopes(m, x, t,
     out)`` their derivatives with respect to ``x``; ``check(m, x, t)`` raises InputError for
@@ -57,7 +55,7 @@ def _distances_slopes(m: Any, x: Array, t: Array, out: Array) -> None:
 def _smooth_distances(m: Any, x: Array, t: Array, out: Array) -> None:
     # with c = min(|d|, 1): c * (|d| - c/2) is d*d/2 below 1 and |d| - 1/2 from there on
     _distances(m, x, t, out)
-    clipped = np.minimum(out, 1, out=m.spare(x))
+    clipped = np.minimum(out, 1, out=scratch(x.shape, x.dtype))
     out *= 2
     out -= clipped
     out *= clipped
@@ -72,7 +70,7 @@ def _smooth_distances_slopes(m: Any, x: Array, t: Array, out: Array) -> None:
 def _soft_margins(m: Any, x: Array, t: Array, out: Array) -> None:
     np.multiply(x, t, out=out)
     np.negative(out, out=out)
-    log1p_exp(out, out, m.spare(x))
+    log1p_exp(out, out)
 
 
 def _soft_margins_slopes(m: Any, x: Array, t: Array, out: Array) -> None:
@@ -98,7 +96,7 @@ def _hinges_slopes(m: Any, x: Array, t: Array, out: Array) -> None:
 def _divergences(m: Any, x: Array, t: Array, out: Array) -> None:
     np.fmax(t, 0, out=out)
     none = out == 0
-    logarithms = np.add(out, none, out=m.spare(x))
+    logarithms = np.add(out, none, out=scratch(x.shape, x.dtype))
     np.log(logarithms, out=logarithms)
     logarithms -= x
     if none.any():  # without a target there is no term, even if the input is -inf
@@ -115,8 +113,8 @@ def _cross_entropies(m: Any, x: Array, t: Array, out: Array) -> None:
     np.subtract(1, x, out=out)
     out += m.eps
     np.log(out, out=out)
-    out *= np.subtract(t, 1, out=m.spare(x))
-    logarithms = np.add(x, m.eps, out=m.spare(x))
+    out *= np.subtract(t, 1, out=scratch(x.shape, x.dtype))
+    logarithms = np.add(x, m.eps, out=scratch(x.shape, x.dtype))
     np.log(logarithms, out=logarithms)
     logarithms *= t
     out -= logarithms
@@ -124,15 +122,15 @@ def _cross_entropies(m: Any, x: Array, t: Array, out: Array) -> None:
 
 def _cross_entropies_slopes(m: Any, x: Array, t: Array, out: Array) -> None:
     np.subtract(x, t, out=out)
-    out /= np.add(x, m.eps, out=m.spare(x))
-    complement = np.subtract(1, x, out=m.spare(x))
+    out /= np.add(x, m.eps, out=scratch(x.shape, x.dtype))
+    complement = np.subtract(1, x, out=scratch(x.shape, x.dtype))
     complement += m.eps
     out /= complement
 
 
 def _logit_cross_entropies(m: Any, x: Array, t: Array, out: Array) -> None:
-    log1p_exp(x, out, m.spare(x))
-    out -= np.multiply(x, t, out=m.spare(x))
+    log1p_exp(x, out)
+    out -= np.multiply(x, t, out=scratch(x.shape, x.dtype))
 
 
 def _logit_cross_entropies_slopes(m: Any, x: Array, t: Array, out: Array) -> None:
@@ -175,9 +173,8 @@ class Elementwise(Criterion):
     A subclass named like an entry of ``TABLE`` runs that entry, any other its parent's.
     """
 
-    _buffers = ("_terms", "_spare")
+    _buffers = ("_terms",)
     _terms: Optional[Array] = None
-    _spare: Optional[Array] = None
     _loss: ClassVar[Loss]
     sizeAverage: bool = True
     weights: Optional[Array] = None
@@ -189,11 +186,6 @@ class Elementwise(Criterion):
 
     def __init__(self, sizeAverage: Optional[bool] = True) -> None:
         self.sizeAverage = sizeAverage is None or bool(sizeAverage)
-
-    def spare(self, x: Array) -> Array:
-        """Return a buffer like ``x`` for intermediate results, contents undefined."""
-        self._spare = resize(self._spare, x.shape, x.dtype)
-        return self._spare
 
     def _pair(self, input: Any, target: Any) -> tuple[Array, Array]:
         """Return input and target as arrays of one shape, checked."""

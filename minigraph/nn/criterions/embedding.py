@@ -195,7 +195,7 @@ class DistanceRatioCriterion(_Pair):
 
     def updateOutput(self, input: Any, target: Any = None) -> float:
         differences, count = self._differences(input)
-        terms = log1p_exp(differences, differences, np.empty_like(differences))
+        terms = log1p_exp(differences, differences)
         self.output = float(terms.sum()) / count
         return self.output
 

@@ -13,12 +13,13 @@ from typing import Any, Callable, NamedTuple
 import numpy as np
 
 from minigraph.random import generator
+from minigraph.tensors import scratch
 
 Array = np.ndarray
 
 
 class Pointwise(NamedTuple):
-    """A function and its derivative; ``m`` is the layer, for its arguments and ``m.spare(x)``.
+    """A function and its derivative; ``m`` is the layer, for its arguments.
 
     ``forward(m, x, out)`` writes f(x) into ``out`` (which may be ``x``). ``backward(m, g, x, y,
     out)`` writes ``g * f'(x)`` into ``out``, where ``y`` is f(x); ``out`` is none of the others.
@@ -43,19 +44,19 @@ def _sigmoid_backward(m: Any, g: Array, x: Array, y: Array, out: Array) -> None:
     out *= g
 
 
-def log1p_exp(x: Array, out: Array, spare: Array) -> Array:
+def log1p_exp(x: Array, out: Array) -> Array:
     """Write log(1 + exp(x)) into ``out``, which may be ``x``, without overflow."""
-    np.maximum(x, 0, out=spare)
+    high = np.maximum(x, 0, out=scratch(x.shape, x.dtype))
     np.abs(x, out=out)
     np.negative(out, out=out)
     np.exp(out, out=out)
     np.log1p(out, out=out)
-    return np.add(out, spare, out=out)
+    return np.add(out, high, out=out)
 
 
 def _logsigmoid(m: Any, x: Array, out: Array) -> None:
     np.negative(x, out=out)
-    log1p_exp(out, out, m.spare(x))
+    log1p_exp(out, out)
     np.negative(out, out=out)
 
 
@@ -83,7 +84,7 @@ def _tanhshrink_backward(m: Any, g: Array, x: Array, y: Array, out: Array) -> No
 
 
 def _elu(m: Any, x: Array, out: Array) -> None:
-    high = np.maximum(x, 0, out=m.spare(x))
+    high = np.maximum(x, 0, out=scratch(x.shape, x.dtype))
     np.minimum(x, 0, out=out)
     np.expm1(out, out=out)
     out *= m.alpha
@@ -168,9 +169,9 @@ def _threshold_backward(m: Any, g: Array, x: Array, y: Array, out: Array) -> Non
     np.multiply(g, x > m.threshold, out=out)
 
 
-def _leak(m: Any, x: Array, slope: Any, out: Array) -> None:
+def _leak(x: Array, slope: Any, out: Array) -> None:
     """Write x where positive, else slope * x; ``slope`` broadcasts to x."""
-    high = np.maximum(x, 0, out=m.spare(x))
+    high = np.maximum(x, 0, out=scratch(x.shape, x.dtype))
     np.minimum(x, 0, out=out)
     out *= slope
     out += high
@@ -185,7 +186,7 @@ def _leak_backward(g: Array, x: Array, slope: Any, out: Array) -> None:
 
 def _rrelu(m: Any, x: Array, out: Array) -> None:
     if not m.train:
-        _leak(m, x, (m.lower + m.upper) / 2, out)
+        _leak(x, (m.lower + m.upper) / 2, out)
         return
     noise, negative = m.newNoise(x), x <= 0
     noise.fill(1)
@@ -249,7 +250,7 @@ TABLE: dict[str, Pointwise] = {
     "HardShrink": Pointwise(_hardshrink, _shrink_backward),
     "HardTanh": Pointwise(_clip, _clip_backward),
     "LeakyReLU": Pointwise(
-        lambda m, x, out: _leak(m, x, m.negval, out),
+        lambda m, x, out: _leak(x, m.negval, out),
         lambda m, g, x, y, out: _leak_backward(g, x, m.negval, out),
     ),
     "Log": Pointwise(
@@ -258,7 +259,7 @@ TABLE: dict[str, Pointwise] = {
     ),
     "LogSigmoid": Pointwise(_logsigmoid, _logsigmoid_backward),
     "PReLU": Pointwise(
-        lambda m, x, out: _leak(m, x, m.slopes(x), out),
+        lambda m, x, out: _leak(x, m.slopes(x), out),
         lambda m, g, x, y, out: _leak_backward(g, x, m.slopes(x), out),
     ),
     "Power": Pointwise(lambda m, x, out: _raise(x, m.pow, out), _power_backward),

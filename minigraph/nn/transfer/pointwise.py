@@ -23,8 +23,6 @@ class Transfer(Module):
     reads that input then sees the output); gradients are never written over ``gradOutput``.
     """
 
-    _buffers: tuple[str, ...] = ("_spare",)
-    _spare: Optional[Array] = None
     _function: ClassVar[Pointwise]
     inplace: bool = False
 
@@ -32,11 +30,6 @@ class Transfer(Module):
         super().__init_subclass__(**kwargs)
         if cls.__name__ in TABLE and cls.__module__.startswith("minigraph."):
             cls._function = TABLE[cls.__name__]
-
-    def spare(self, x: Array) -> Array:
-        """Return a buffer like ``x`` for intermediate results, contents undefined."""
-        self._spare = resize(self._spare, x.shape, x.dtype)
-        return self._spare
 
     def updateOutput(self, input: Any) -> Array:
         x = self._tensor(input)
@@ -212,7 +205,7 @@ class ELU(Transfer):
         self.inplace = _keeps_sign(bool(inplace), self.alpha, "nn.ELU: alpha")
 
     def __repr__(self) -> str:
-        return f"nn.ELU({self.alpha:g})"
+        return f"nn.ELU (alpha:{self.alpha:f})"
 
 
 class LeakyReLU(Transfer):

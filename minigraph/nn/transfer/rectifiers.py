@@ -9,7 +9,7 @@ import numpy as np
 from minigraph.errors import ArgumentError, InputError, format_shape
 from minigraph.nn.module import Module
 from minigraph.nn.transfer.pointwise import Transfer
-from minigraph.tensors import resize
+from minigraph.tensors import resize, scratch
 
 
 class PReLU(Transfer):
@@ -47,7 +47,7 @@ class PReLU(Transfer):
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         x = self._tensor(input)
-        product = np.minimum(x, 0, out=self.spare(x))
+        product = np.minimum(x, 0, out=scratch(x.shape, x.dtype))
         product *= self._tensor(gradOutput, what="gradOutput")
         if self.nOutputPlane:
             axis = 1 if x.ndim > 1 else 0
@@ -67,7 +67,7 @@ class RReLU(Transfer):
     Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.RReLU
     """
 
-    _buffers = ("_spare", "noise")
+    _buffers = ("noise",)
 
     def __init__(
         self, l: Optional[float] = None, u: Optional[float] = None, inplace: bool = False  # noqa: E741
