@@ -18,6 +18,7 @@ _INPUT_HELP = (
     "Random input of these shapes: 2x3 is a tensor, [2x3,[2x4,2x4]] a table, "
     "2x3@10 whole numbers from 1 to 10."
 )
+_CHECK_HELP = "Check backward against finite differences; exit status 1 if it is wrong."
 _TARGET_HELP = """
 
     FILE.py:NAME is a gModule, the pair (gModule, input), or a function without arguments that
@@ -41,7 +42,11 @@ def main() -> None:
 )
 @json_option
 def demo(folder: Path, as_json: bool) -> None:
-    """Build two LSTM graphs, run them forward and backward, draw them, and show whose gradients are whose."""
+    """Run, draw and explain two LSTM graphs.
+
+    They are run forward and backward and drawn both ways; tables say which entry of the
+    gradients belongs to which node.
+    """
     from minigraph.cli.demo import run_demo
 
     run_demo(folder, as_json)
@@ -57,9 +62,11 @@ def demo(folder: Path, as_json: bool) -> None:
 @click.option("--title", default="", help="A heading for the picture.")
 @input_option
 def draw(target: str, output: Path, backward: bool, title: str, shapes: Optional[str]) -> None:
-    from minigraph import drawing
+    from minigraph import debug, drawing
 
-    net, _ = _load_and_run(target, shapes)
+    net, input = _load_and_run(target, shapes)
+    if backward and input is not None:
+        debug.trace(net, input)  # leaves gradients at the nodes, whose shapes the picture shows
     click.echo(drawing.draw(net, output, backward=backward, title=title))
 
 
@@ -74,7 +81,7 @@ def tables(target: str, shapes: Optional[str], as_json: bool) -> None:
     show_report(debug.tables(net), as_json)
 
 
-@main.command(cls=Command, help="Check backward against finite differences." + _TARGET_HELP)
+@main.command(cls=Command, help=_CHECK_HELP + _TARGET_HELP)
 @target_argument
 @input_option
 @click.option("--eps", default=1e-6, show_default=True, help="Step of the finite differences.")
