@@ -81,7 +81,9 @@ def tables(target: str, shapes: Optional[str], as_json: bool) -> None:
     show_report(debug.tables(net), as_json)
 
 
-@main.command(cls=Command, help=_CHECK_HELP + _TARGET_HELP)
+@main.command(
+    cls=Command, help=_CHECK_HELP + _TARGET_HELP, short_help="Check backward against finite differences."
+)
 @target_argument
 @input_option
 @click.option("--eps", default=1e-6, show_default=True, help="Step of the finite differences.")
