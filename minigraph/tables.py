@@ -187,7 +187,13 @@ def check_numeric(table: Any, root: str = "input", path: Path = ()) -> None:
 
 def as_numeric(value: Any, where: str) -> np.ndarray:
     """Return ``value`` as a real numeric array; raise ``InputError`` for anything else."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        raise InputError(
+            f"{where} is no tensor: its rows differ in length, {describe(value)}",
+            where, "tensor", describe(value),
+        ) from None
     if array.dtype.kind not in "fiub":
         raise InputError(
             f"{where} must hold real numbers, got an array of dtype {array.dtype}",

@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from minigraph.errors import ArgumentError, InputError, format_shape
+from minigraph.errors import ArgumentError, InputError, MinigraphError, format_shape
 from minigraph.nn.criterions.criterion import Criterion
 from minigraph.nn.simple.lookup import check_indices
 from minigraph.nn.transfer.softmax import LogSoftMax
@@ -123,7 +123,12 @@ class CrossEntropyCriterion(Criterion):
 
     def updateOutput(self, input: Any, target: Any) -> float:
         self.nll.sizeAverage = self.sizeAverage
-        self.output = self.nll.updateOutput(self.lsm.updateOutput(self._scores(input, target)), target)
+        logarithms = self.lsm.updateOutput(self._scores(input, target))
+        try:
+            self.output = self.nll.updateOutput(logarithms, target)
+        except MinigraphError as error:
+            error.context.append(f"in {self!r}")
+            raise
         return self.output
 
     def updateGradInput(self, input: Any, target: Any) -> np.ndarray:
