@@ -1,0 +1,45 @@
+"""AdaDelta."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import numpy as np
+
+from minigraph.optim.call import Call, Table
+from minigraph.optim.inplace import average_squares
+from minigraph.optim.objective import Feval
+from minigraph.optim.options import Options, fraction, nonnegative
+
+_OPTIONS = Options("adadelta", rho=fraction(0.9), eps=nonnegative(1e-6), weightDecay=nonnegative(0.0))
+
+
+def adadelta(
+    feval: Feval, x: np.ndarray, config: Optional[Table] = None, state: Optional[Table] = None
+) -> tuple[np.ndarray, list[float]]:
+    """Take one step of AdaDelta; return ``x`` and ``[loss before the step]``.
+
+    ``config`` may hold ``rho`` (0.9), ``eps`` (1e-6) and ``weightDecay`` (0). State:
+    ``evalCounter``, ``paramVariance``, ``paramStd``, ``delta`` (the last step), ``accDelta``.
+    ``x`` is changed in place, ``dx`` never.
+
+    Source: https://github.com/torch/optim/blob/master/doc/algos.md, https://arxiv.org/abs/1212.5701
+    """
+    call = Call("adadelta", feval, x, config, state)
+    rho, epsilon, decay = _OPTIONS.read(call.config)
+    loss, dfdx = call.evaluate()
+    squares, steps = call.buffer("paramVariance", 0.0), call.buffer("accDelta", 0.0)
+    scratch, delta = call.buffer("paramStd"), call.buffer("delta")
+    dfdx = call.decayed(dfdx, decay)
+
+    average_squares(squares, rho, dfdx, scratch)
+    np.add(squares, epsilon, out=scratch)
+    np.sqrt(scratch, out=scratch)
+    np.add(steps, epsilon, out=delta)
+    np.sqrt(delta, out=delta)
+    delta /= scratch
+    delta *= dfdx
+    x -= delta
+    average_squares(steps, rho, delta, scratch)
+    call.count("evalCounter")
+    return x, [loss]

@@ -1,0 +1,94 @@
+"""Call: one call of an optimiser: its x, its config and state tables, its buffers."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import numpy as np
+
+from minigraph.errors import ArgumentError, StateError, format_shape
+from minigraph.optim.objective import Feval, check_parameters, evaluate
+from minigraph.tables import describe
+
+Table = dict[str, Any]
+
+
+class Call:
+    """The arguments of ``mg.optim.<method>(feval, x, config, state)``, checked.
+
+    As in Torch the state is kept in ``config`` when no ``state`` is given. Whatever lives
+    from step to step is in ``state`` under Torch's names, buffers included; a buffer that
+    only carries intermediate values has no defined contents between steps.
+    """
+
+    def __init__(
+        self, method: str, feval: Feval, x: np.ndarray, config: Optional[Table], state: Optional[Table]
+    ) -> None:
+        for name, table in (("config", config), ("state", state)):
+            if table is not None and not isinstance(table, dict):
+                raise ArgumentError(f"optim.{method}: {name} must be a dict or None, got {describe(table)}")
+        if not callable(feval):
+            raise ArgumentError(f"optim.{method}: feval must be a function, got {describe(feval)}")
+        self.method = method
+        self.feval = feval
+        self.x = check_parameters(x, method)
+        self.config: Table = {} if config is None else config
+        self.state: Table = self.config if state is None else state
+
+    def evaluate(self, x: Optional[np.ndarray] = None) -> tuple[float, np.ndarray]:
+        """Return the loss and the gradient at ``x`` (default: the call's own)."""
+        return evaluate(self.feval, self.x if x is None else x, self.method)
+
+    def buffer(self, name: str, fill: Optional[float] = None) -> np.ndarray:
+        """Return ``state[name]``, an array like x; a new one starts filled with ``fill``.
+
+        Raises ``StateError`` if it is there but belongs to another x.
+        """
+        array = self.state.get(name)
+        if array is None:
+            array = self.state[name] = np.empty_like(self.x)
+            if fill is not None:
+                array.fill(fill)
+        self.check(name, array, self.x.shape)
+        return array
+
+    def check(self, name: str, array: Any, shape: tuple[int, ...]) -> None:
+        """Raise ``StateError`` unless ``state[name]`` has this shape and x's dtype."""
+        if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != self.x.dtype:
+            raise StateError(
+                f"optim.{self.method}: state[{name!r}] is {describe(array)}, "
+                f"x needs {format_shape(shape)} {self.x.dtype}: a state belongs to the x it was made "
+                "with, start another x with a fresh one (state={})"
+            )
+
+    def vector(self, name: str) -> Optional[np.ndarray]:
+        """Return ``config[name]``, one number for each entry of x, or None where it is not set."""
+        value = self.config.get(name)
+        if value is None:
+            return None
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiu" or array.shape != self.x.shape:
+            raise ArgumentError(
+                f"optim.{self.method}: config[{name!r}] must hold one number for each entry of x, "
+                f"shape {format_shape(self.x.shape)}, got {describe(array)}"
+            )
+        return array
+
+    def decayed(self, dfdx: np.ndarray, decay: Any) -> np.ndarray:
+        """Return ``dfdx + decay * x``; ``decay`` is a number or an array like x.
+
+        Torch adds the decay into ``dfdx`` itself, so that the gradient of the net changes
+        under the user; here the sum goes to ``state['decayParameters']``.
+        """
+        if isinstance(decay, float) and decay == 0:
+            return dfdx
+        total = self.buffer("decayParameters")
+        np.multiply(self.x, decay, out=total, casting="same_kind")
+        total += dfdx
+        return total
+
+    def count(self, name: str) -> Any:
+        """Return the counter ``state[name]``, 0 at first, and count one more."""
+        value = self.state.get(name, 0)
+        self.state[name] = value + 1
+        return value
