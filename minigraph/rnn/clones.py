@@ -83,9 +83,14 @@ def _settings(net: Module) -> tuple[Any, ...]:
     return tuple(seen)
 
 
+_PLAIN = (type(None), bool, int, float, str, np.generic, np.dtype, np.ndarray, State)
+
+
 def _frozen(value: Any) -> Any:
-    """Return lists as tuples: what is changed in place later must differ from what was seen."""
-    return tuple(_frozen(entry) for entry in value) if isinstance(value, (list, tuple)) else value
+    """Return what can be compared; lists as tuples, or a change in place would not show."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_frozen(entry) for entry in value)
+    return value if isinstance(value, _PLAIN) else None
 
 
 def _same(first: Any, second: Any) -> bool:
