@@ -75,7 +75,7 @@ class Trace(Report):
     ``nodes`` in the order of the backward pass; ``parameters`` with this pass's gradients;
     ``inner`` the traces of networks that are modules of this one, by the name of their node
     (their parameters are listed here, as ``node/inner node.weight``). ``output`` and
-    ``gradInput`` are copies.
+    ``gradInput`` are copies; ``net`` is the network itself, for ``mg.draw(trace, path)``.
     """
 
     nodes: list[NodeTrace]
@@ -83,6 +83,7 @@ class Trace(Report):
     inner: dict[str, "Trace"]
     output: Any = field(repr=False, compare=False)
     gradInput: Any = field(repr=False, compare=False)
+    net: nn.gModule = field(repr=False, compare=False)
 
     def __getitem__(self, node: Any) -> NodeTrace:
         """Return what happened at a node, given itself, its number or its annotated name."""
@@ -216,7 +217,7 @@ class _Recorder(Observer):
                 for parameter in parameters
                 for gradient in [parameter.gradient()]
             ],
-            self._inner(net), copy_table(output), copy_table(gradInput),
+            self._inner(net), copy_table(output), copy_table(gradInput), net,
         )
 
     def _inner(self, net: nn.gModule) -> dict[str, Trace]:

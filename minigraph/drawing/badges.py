@@ -26,8 +26,17 @@ class Badges:
         self.boxes = [_bounds(g) for g in drawing if g.get("class") == "node"]
         self.taken: list[Point] = []
 
+    def avoid_numbers(self) -> None:
+        """Keep clear of the numbers written beside the edges."""
+        for group in self.edges.values():
+            for text in group.iter(f"{_SVG}text"):
+                if text.get("class") == "number":
+                    x, y = float(text.get("x", "0")), float(text.get("y", "0"))
+                    self.boxes.append((x, y - 8, x + 5.8 * len(text.text or ""), y + 1))
+
     def place(self, picture: Picture) -> None:
         """Turn the slot written at the head of each edge into a badge on its line."""
+        self.avoid_numbers()
         for position, edge in enumerate(picture.edges):
             group = self.edges.get(f"edge{position}")
             if group is None or not edge.slot or edge.target_port:
@@ -46,18 +55,31 @@ class Badges:
     def _free(self, path: str, backward: bool) -> Point:
         """Return the point nearest to the consumer where a badge meets nothing."""
         points = list(reversed(list(_walk(path))))
-        first = 13.0 if backward else 8.0
+        first, last = (13.0, 15.0) if backward else (8.0, 8.0)
+        length = sum(map(math.dist, points, points[1:]))
         walked = 0.0
         choice = points[0]
         for before, point in zip(points, points[1:]):
             walked += math.dist(before, point)
             if walked < first:
                 choice = point
-            elif self._clear(point):
-                choice = point
+            elif walked > length - last:
                 break
+            elif self._clear(point):
+                self.taken.append(point)
+                return point
+        choice = self._beside(choice)
         self.taken.append(choice)
         return choice
+
+    def _beside(self, point: Point) -> Point:
+        """Return the nearest place to the right or left of ``point`` that is clear."""
+        for step in range(7):
+            for shift in (-step * 1.1 * _RADIUS, step * 1.1 * _RADIUS):
+                place = (point[0] + shift, point[1])
+                if self._clear(place):
+                    return place
+        return point
 
     def _clear(self, point: Point) -> bool:
         x, y = point

@@ -65,7 +65,7 @@ class _Builder:
         for edge in self.edges:
             self.feeding[edge.target].append(edge)
             self.using[edge.source].append(edge)
-        self.marks = self._marks()
+        self.marks = self._find_marks()
         #: The node whose box shows this node; itself unless it was folded into another.
         self.box: dict[Node, Node] = {node: node for node in self.nodes}
         #: The cell at which an edge leaves a box, by the (select) node that the cell stands for.
@@ -106,26 +106,26 @@ class _Builder:
         """Tell whether a helper node needs a box of its own."""
         return node == self.failed or bool(node.annotations.get("graphAttributes"))
 
-    def _marks(self) -> dict[Node, str]:
+    def _find_marks(self) -> dict[Node, list[str]]:
         """Return which nodes are inputs, outputs or state of the network."""
-        marks: dict[Node, str] = {}
+        marks: dict[Node, list[str]] = defaultdict(list)
         for node in self.nodes:
-            if node.data.role == "out":
-                queue = [edge.source for edge in self.feeding[node]]
-                for source in queue:
-                    if source.data.role in ("in", "split") or marks.get(source):
-                        continue
-                    marks[source] = "state out" if _STATE_OUT.fullmatch(source.name) else "output"
-                    if self._is_table(source):
-                        queue += [edge.source for edge in self.feeding[source]
-                                  if _STATE_OUT.fullmatch(edge.source.name)]
-            if self._is_network_input(node) and node.data.role != "in":
-                marks[node] = "state in" if _STATE_IN.fullmatch(node.name) else "input"
+            if self._is_network_input(node):
+                marks[node].append("state in" if _STATE_IN.fullmatch(node.name) else "input")
+        for end in self.nodes:
+            queue = [edge.source for edge in self.feeding[end]] if end.data.role == "out" else []
+            for source in dict.fromkeys(queue):
+                marks[source].append("state out" if _STATE_OUT.fullmatch(source.name) else "output")
+                if self._is_table(source):
+                    inside = [edge.source for edge in self.feeding[source]]
+                    for entry in inside:
+                        if _STATE_OUT.fullmatch(entry.name) and entry not in queue:
+                            marks[entry].append("state out")
         return marks
 
     def _is_network_input(self, node: Node) -> bool:
         sources = [edge.source.data for edge in self.feeding[node]]
-        if not sources or node.data.role in ("split", "select") and not node.data.module:
+        if not sources or node.data.role in ("split", "select"):
             return False
         data = sources[0]
         while data.role in ("split", "select") and data.mapindex:
@@ -152,9 +152,10 @@ class _Builder:
 
     def _node(self, node: Node) -> PictureNode:
         values = self.values(node)
-        mark = self.marks.get(node, "")
-        marks = [mark] if mark else []
-        lines = self._title(node, mark)
+        marks = list(self.marks.get(node, ()))
+        lines = self._title(node)
+        if marks:
+            lines.insert(0, Line(", ".join(marks), "mark"))
         shape = self._shape(values)
         if shape:
             lines.append(Line(words.shorten(shape, words.SHAPE_LENGTH), "shape"))
@@ -179,16 +180,13 @@ class _Builder:
             attributes=_attributes(node),
         )
 
-    def _title(self, node: Node, mark: str) -> list[Line]:
+    def _title(self, node: Node) -> list[Line]:
         role, data = node.data.role, node.data
         if data.module is not None:
             kind = words.shorten(words.type_text(data.module), words.TYPE_LENGTH)
             if not node.name:
-                lines = [Line(f"{kind}  #{node.id}", "unnamed")]
-            else:
-                name = words.shorten(words.one_line(node.name), words.NAME_LENGTH)
-                lines = [Line(name or f"#{node.id}", "name"), Line(kind, "type")]
-            return [*([Line(mark, "mark")] if mark else []), *lines]
+                return [Line(f"{kind}  #{node.id}", "unnamed")]
+            return [_name_line(node), Line(kind, "type")]
         if role in ("in", "out"):
             entries = len(self.using[node] if role == "in" else self.feeding[node])
             entries = len(self.parts[node]) if role == "in" and self.parts.get(node) else entries
@@ -196,8 +194,8 @@ class _Builder:
             many = entries > 1 and (role == "out" or bool(self.parts.get(node)))
             return [Line(f"{word} table" if many else word, "table")]
         if node.name:
-            title = Line(words.shorten(words.one_line(node.name), words.NAME_LENGTH), "name")
-            return [title, Line(f"entry {data.selectindex}" if data.selectindex else "table", "type")]
+            kind = f"entry {data.selectindex}" if data.selectindex else "table"
+            return [_name_line(node), Line(kind, "type")]
         if role == "select":
             return [Line(f"entry {data.selectindex}  #{node.id}", "unnamed")]
         return [Line(f"{role or 'node'}  #{node.id}", "unnamed")]
@@ -233,10 +231,9 @@ class _Builder:
         values = self.values(part)
         lines = [Line(str(part.data.selectindex), "slot")]
         if part.name:
-            lines.append(Line(words.shorten(words.one_line(part.name), words.NAME_LENGTH), "name"))
-        mark = self.marks.get(part, "")
-        if mark:
-            lines.insert(0, Line(mark, "mark"))
+            lines.append(_name_line(part))
+        if self.marks.get(part):
+            lines.insert(0, Line(", ".join(self.marks[part]), "mark"))
         total = self._total(part)
         if total:
             lines.append(Line(total, "number"))
@@ -288,7 +285,7 @@ class _Builder:
     def _layers(self) -> dict[int, str]:
         outside = {"input", "state in"}
         inner = [n for n in self.nodes
-                 if n.module is not None and self.box[n] is n and self.marks.get(n) not in outside]
+                 if n.module is not None and self.box[n] is n and not outside & set(self.marks.get(n, ()))]
         named = {n.id: n.name for n in inner if n.name}
         layers = layers_by_name(named)
         if not layers:
@@ -308,6 +305,11 @@ def _who(node: Node) -> str:
     """Name a node the way messages do."""
     name = f" '{words.one_line(node.name)}'" if node.name else ""
     return f"node {node.id}{name}" if node.name or node.module else f"node {node.id} {node.label()}"
+
+
+def _name_line(node: Node) -> Line:
+    name = words.shorten(words.one_line(node.name), words.NAME_LENGTH)
+    return Line(name or f"#{node.id}", "name")
 
 
 def _attributes(node: Node) -> dict[str, str]:

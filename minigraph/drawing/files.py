@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from minigraph.debug.trace import Trace
 from minigraph.drawing.build import build_picture
 from minigraph.drawing.finish import finish_svg
-from minigraph.drawing.picture import Picture, Values, ValuesOf, is_backward
+from minigraph.drawing.picture import Numbers, Picture, Values, ValuesOf, is_backward
 from minigraph.drawing.source import dot_source
 from minigraph.drawing.svg import render_svg
 from minigraph.errors import DrawingError
@@ -67,8 +68,12 @@ def picture_of(what: Any, title: str = "", backward: bool = False) -> Picture:
         return build_picture(what, title, backward or is_backward(what))
     if isinstance(what, gModule):
         return build_picture(what.fg, title or _name(what), backward, values_of_network(what))
+    if isinstance(what, Trace):
+        return build_picture(
+            what.net.fg, title or _name(what.net), True, _values_of_trace(what), _numbers_of_trace(what)
+        )
     raise DrawingError(
-        f"cannot draw {type(what).__name__}: expected a gModule or its graph (net.fg)"
+        f"cannot draw {type(what).__name__}: expected a gModule, its graph (net.fg) or a trace"
     )
 
 
@@ -80,6 +85,25 @@ def values_of_network(net: gModule) -> ValuesOf:
         return Values(state.output, state.gradOutput)
 
     return values
+
+
+def _values_of_trace(trace: Trace) -> ValuesOf:
+    """Return what looks up outputs in the network and gradients in what the trace recorded."""
+    evaluated = values_of_network(trace.net)
+    recorded = {each.node.id: each.value for each in trace.nodes}
+    return lambda node: Values(evaluated(node).output, recorded.get(node.id))
+
+
+def _numbers_of_trace(trace: Trace) -> Numbers:
+    """Return the norms that a trace recorded; a gradient that is ``None`` counts as zero."""
+    return Numbers(
+        {
+            (each.consumer.id, each.slot): each.norm or 0.0
+            for visited in trace.nodes
+            for each in visited.passed_on
+        },
+        {visited.node.id: visited.norm or 0.0 for visited in trace.nodes},
+    )
 
 
 def draw_failure(

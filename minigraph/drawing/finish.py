@@ -15,6 +15,7 @@ from minigraph.drawing.badges import Badges
 from minigraph.drawing.legend import add_legend
 from minigraph.drawing.picture import Line, Picture, PictureEdge, PictureNode
 from minigraph.drawing.style import FAINT, FONT_FAMILY, INK, SMALL_SIZE, WARNING
+from minigraph.drawing.words import number_text
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -106,6 +107,8 @@ def _style(text: ET.Element, line: Line, node: PictureNode) -> None:
     fonts = {"fontcolor": "fill", "fontsize": "font-size", "fontname": "font-family"}
     kept = {fonts[key] for key in node.attributes if key in fonts}
     text.text = line.text
+    if "failed" in node.marks:
+        kept.add("fill")  # grey or red letters would not show on red
     for key, value in _LOOKS.get(line.role, {}).items():
         if key not in kept:
             text.set(key, value)
@@ -124,6 +127,11 @@ def _finish_edge(group: ET.Element, edge: PictureEdge, backward: bool) -> None:
     if edge.slot:
         group.set("data-slot", str(edge.slot))
     for text in group.iter(f"{{{SVG}}}text"):
+        if edge.number is not None and text.text == number_text(edge.number):
+            # To the right of the line and a badge on it, whatever the width of the reader's font.
+            text.set("x", f"{float(text.get('x', '0')) - 2.6 * len(text.text) + 6:.2f}")
+            text.set("text-anchor", "start")
+            text.set("class", "number")
         text.set("paint-order", "stroke")
         text.set("stroke", "white")
         text.set("stroke-width", "3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import xml.etree.ElementTree as ET
 
 from minigraph.drawing.picture import Picture
@@ -25,15 +26,16 @@ def add_legend(root: ET.Element, drawing: ET.Element, picture: Picture) -> None:
     """Draw caption and legend below the graph and make the SVG as much larger as they need."""
     left, top, width, height = (float(number) for number in root.get("viewBox", "0 0 0 0").split())
     entries = legend_entries(picture)
-    caption = [line[i : i + 110] for line in picture.caption.split("\n") for i in range(0, len(line), 110)]
+    caption = [part for line in picture.caption.split("\n") for part in textwrap.wrap(line, 100)]
     needed = max([0.0, *(_length(family.title) for _, family in entries)]) + 16
-    needed = max([needed, *(_LETTER * len(line) + 24 for line in caption)])
+    needed = max([needed, *(6.4 * len(line) + 24 for line in caption)])
     wide = max(width, needed, min(420.0, sum(_length(family.title) for _, family in entries) + 16))
     legend = ET.Element(f"{_SVG}g", {"class": "legend"})
     y = top + height + 12
     for line in caption:
         _write(legend, left + 12, y + 4, line, WARNING, "11")
         y += 15
+    y += 8 if caption else 0
     x = left + 12
     for key, family in entries:
         length = _length(family.title)

@@ -30,8 +30,15 @@ FAMILIES = {
 # The longest matching beginning of the module path of a layer's class decides.
 _ROOMS = {
     "minigraph.nn.simple": "weights",
-    "minigraph.nn.simple.shape": "shape",
     "minigraph.nn.simple.arithmetic": "arithmetic",
+    "minigraph.nn.simple.constant": "shape",
+    "minigraph.nn.simple.conversion": "shape",
+    "minigraph.nn.simple.dimensions": "shape",
+    "minigraph.nn.simple.distances": "arithmetic",
+    "minigraph.nn.simple.indexing": "shape",
+    "minigraph.nn.simple.matrix": "arithmetic",
+    "minigraph.nn.simple.reduction": "arithmetic",
+    "minigraph.nn.simple.shape": "shape",
     "minigraph.nn.simple.dropout": "dropout",
     "minigraph.nn.table.arithmetic": "arithmetic",
     "minigraph.nn.table": "shape",
@@ -42,6 +49,8 @@ _ROOMS = {
     "minigraph.nn.normalisation": "normalisation",
     "minigraph.nn.criterions": "criterion",
     "minigraph.nn.container": "container",
+    "minigraph.nn.containers": "container",
+    "minigraph.nn.decorators": "container",
     "minigraph.nn.gmodule": "container",
 }
 
