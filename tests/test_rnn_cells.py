@@ -142,7 +142,7 @@ def test_the_layers_can_stand_inside_a_larger_step() -> None:
     [
         ((3, 2, 0), "layers"), ((3, 2, 1.5), "layers"), ((3, 2, True), "layers"),
         ((0, 2), "at least 1"), ((3, 0), "at least 1"),
-        ((3, 2, 1, 1.0), "p must be"), ((3, 2, 2, -0.1), "p must be"),
+        ((3, 2, 1, 1.0), "dropout must be"), ((3, 2, 2, -0.1), "dropout must be"),
     ],
 )
 def test_arguments_that_make_no_cell_are_refused(cell: str, arguments: tuple, part: str) -> None:

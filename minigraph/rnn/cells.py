@@ -132,7 +132,8 @@ def _stack(
     """Put layers on top of each other; each has a previous and a next node for every state."""
     if isinstance(layers, bool) or not isinstance(layers, int) or layers < 1:
         raise ArgumentError(f"layers must be a whole number, at least 1; got {layers!r}")
-    nn.Dropout(dropout)  # refuses what is no probability, also where a single layer needs none
+    if not 0 <= dropout < 1:
+        raise ArgumentError(f"dropout must be a probability, 0 <= dropout < 1; got {dropout!r}")
     made = Layers([], [], {})
     for layer in range(1, layers + 1):
         prev = [nn.Identity()().annotate(name=f"prev_{state}{layer}") for state in states]
