@@ -194,10 +194,10 @@ class Mul(Module):
 
 
 class _Constant(Module):
-    """Base of AddConstant and MulConstant: a number, optionally applied in place."""
+    """Base of AddConstant and MulConstant: a number.
 
-    #: ``(apply, undo)``: what the layer does, and what restores an input changed in place.
-    _operations: tuple[Any, Any]
+    ``inplace`` is kept, the output has its own buffer.
+    """
 
     def __init__(self, constant_scalar: float, inplace: bool = False) -> None:
         super().__init__()
@@ -208,48 +208,40 @@ class _Constant(Module):
         self.constant_scalar = float(constant_scalar)
         self.inplace = bool(inplace)
 
-    def updateOutput(self, input: Any) -> np.ndarray:
-        x = self._tensor(input)
-        self.output = x if self.inplace else resize(self.output, x.shape, self.dtype)
-        return self._operations[0](x, self.constant_scalar, out=self.output)
-
-    def _restore(self, input: Any) -> None:
-        """Undo a change made in place, so that whoever saved the input reads it again."""
-        if self.inplace and input is self.output:
-            self._operations[1](input, self.constant_scalar, out=input)
-            self.output = None
-
     def __repr__(self) -> str:
         return f"{self.typename()}({self.constant_scalar:g})"
 
 
 class AddConstant(_Constant):
-    """Add a constant number; ``inplace`` overwrites the input until backward restores it.
+    """Add a constant number.
 
     Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.AddConstant
     """
 
-    _operations = (np.add, np.subtract)
+    def updateOutput(self, input: Any) -> np.ndarray:
+        x = self._tensor(input)
+        self.output = resize(self.output, x.shape, self.dtype)
+        return np.add(x, self.constant_scalar, out=self.output)
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:
         gradOutput = self._tensor(gradOutput, what="gradOutput")
         self.gradInput = resize(self.gradInput, gradOutput.shape, self.dtype)
         np.copyto(self.gradInput, gradOutput)
-        self._restore(input)
         return self.gradInput
 
 
 class MulConstant(_Constant):
-    """Multiply by a constant number; ``inplace`` overwrites the input until backward restores it.
+    """Multiply by a constant number.
 
     Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.MulConstant
     """
 
-    _operations = (np.multiply, np.divide)
+    def updateOutput(self, input: Any) -> np.ndarray:
+        x = self._tensor(input)
+        self.output = resize(self.output, x.shape, self.dtype)
+        return np.multiply(x, self.constant_scalar, out=self.output)
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:
         gradOutput = self._tensor(gradOutput, what="gradOutput")
         self.gradInput = resize(self.gradInput, gradOutput.shape, self.dtype)
-        np.multiply(gradOutput, self.constant_scalar, out=self.gradInput)
-        self._restore(input)
-        return self.gradInput
+        return np.multiply(gradOutput, self.constant_scalar, out=self.gradInput)

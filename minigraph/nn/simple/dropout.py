@@ -53,7 +53,8 @@ class Dropout(_Masking):
 
     The entries kept are scaled by 1/(1-p) in training (with ``v1``, the original version,
     evaluation scales by 1-p instead). One mask is drawn per forward; ``p=0`` draws none.
-    ``inplace`` writes over the input. ``stochasticInference`` drops in evaluation too.
+    ``stochasticInference`` drops in evaluation too. ``inplace`` is kept, the output has its own
+    buffer.
     Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.Dropout
     """
 
@@ -70,7 +71,7 @@ class Dropout(_Masking):
 
     def updateOutput(self, input: Any) -> np.ndarray:
         x = self._tensor(input)
-        self.output = x if self.inplace else resize(self.output, x.shape, self.dtype)
+        self.output = resize(self.output, x.shape, self.dtype)
         if self._masks() and self.p > 0:
             noise = self._draw(x.shape)
             if self.v2:
@@ -78,7 +79,7 @@ class Dropout(_Masking):
             np.multiply(x, noise, out=self.output)
         elif self.p > 0 and not self.v2:
             np.multiply(x, 1 - self.p, out=self.output)
-        elif self.output is not x:
+        else:
             np.copyto(self.output, x)
         return self.output
 

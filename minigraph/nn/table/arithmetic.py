@@ -46,7 +46,7 @@ class _Combination(Module):
 
 
 class CAddTable(_Combination):
-    """The sum of the tensors of a table. ``inplace`` writes it over the first.
+    """The sum of the tensors of a table; ``inplace`` is kept, the output has its own buffer.
 
     Source: https://github.com/torch/nn/blob/master/doc/table.md#nn.CAddTable
     """
@@ -57,8 +57,6 @@ class CAddTable(_Combination):
 
     def updateOutput(self, input: Any) -> np.ndarray:
         entries = self._entries(input)
-        if self.inplace:
-            self.output = entries[0]
         if len(entries) == 1:
             np.copyto(self.output, entries[0])
         else:

@@ -139,12 +139,8 @@ def _clip(m: Any, x: Array, out: Array) -> None:
 
 
 def _clip_backward(m: Any, g: Array, x: Array, y: Array, out: Array) -> None:
-    # Torch passes the gradient at the bounds themselves, unless they overwrote the input.
-    if m.inplace:
-        inside = (y > m.min_val) & (y < m.max_val)
-    else:
-        inside = (x >= m.min_val) & (x <= m.max_val)
-    np.multiply(g, inside, out=out)
+    # Torch passes the gradient at the bounds themselves.
+    np.multiply(g, (x >= m.min_val) & (x <= m.max_val), out=out)
 
 
 def _hardshrink(m: Any, x: Array, out: Array) -> None:

@@ -19,12 +19,12 @@ class Transfer(Module):
     """Base of the pointwise layers: any shape in, the same shape out.
 
     A subclass of the name of an entry of ``TABLE`` runs that entry; a subclass of another name
-    runs its parent's. With ``inplace`` the output is written over the input (whoever else
-    reads that input then sees the output); gradients are never written over ``gradOutput``.
+    runs its parent's. Torch's argument ``inplace`` is accepted and kept, but the output has a
+    buffer of its own: a layer that overwrites its input silently spoils the gradient of a layer
+    before it that needs its output (Sigmoid, Tanh, …) and of anything else that reads it.
     """
 
     _function: ClassVar[Pointwise]
-    inplace: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -33,10 +33,9 @@ class Transfer(Module):
 
     def updateOutput(self, input: Any) -> Array:
         x = self._tensor(input)
-        output = x if self.inplace else resize(self.output, x.shape, self.dtype)
-        self._function.forward(self, x, output)
-        self.output = output
-        return output
+        self.output = resize(self.output, x.shape, self.dtype)
+        self._function.forward(self, x, self.output)
+        return self.output
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> Array:
         g = self._tensor(gradOutput, what="gradOutput")
@@ -107,7 +106,7 @@ class ReLU(Transfer):
 
 
 class Threshold(Transfer):
-    """x where it exceeds ``th`` (1e-6 by default), else ``v`` (0); in place only if v <= th.
+    """x where it exceeds ``th`` (1e-6 by default), else ``v`` (0).
 
     Source: https://github.com/torch/nn/blob/master/Threshold.lua
     """
@@ -119,11 +118,6 @@ class Threshold(Transfer):
         self.threshold = 1e-6 if th is None else th
         self.val = 0 if v is None else v
         self.inplace = bool(inplace)
-        if self.inplace and self.val > self.threshold:
-            raise ArgumentError(
-                f"nn.Threshold: in place, the value {self.val} must not exceed the threshold "
-                f"{self.threshold} (backward could not tell the two apart)"
-            )
 
 
 class HardTanh(Transfer):
@@ -202,7 +196,7 @@ class ELU(Transfer):
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = 1.0 if alpha is None else alpha
-        self.inplace = _keeps_sign(bool(inplace), self.alpha, "nn.ELU: alpha")
+        self.inplace = bool(inplace)
 
     def __repr__(self) -> str:
         return f"nn.ELU (alpha:{self.alpha:f})"
@@ -217,7 +211,7 @@ class LeakyReLU(Transfer):
     def __init__(self, negval: Optional[float] = None, inplace: bool = False) -> None:
         super().__init__()
         self.negval = 1 / 100 if negval is None else negval
-        self.inplace = _keeps_sign(bool(inplace), self.negval, "nn.LeakyReLU: negval")
+        self.inplace = bool(inplace)
 
     def __repr__(self) -> str:
         return f"nn.LeakyReLU({self.negval:g})"
@@ -274,13 +268,3 @@ class Power(Transfer):
         if isinstance(p, bool) or not isinstance(p, (int, float, np.integer, np.floating)):
             raise ArgumentError(f"nn.Power needs a number, got {p!r}")
         self.pow = p
-
-
-def _keeps_sign(inplace: bool, slope: float, what: str) -> bool:
-    """Return ``inplace`` if the output still tells which inputs were negative."""
-    if inplace and slope < 0:
-        raise ArgumentError(
-            f"{what} must not be negative in place, got {slope}: the output would no longer "
-            "tell backward where the input was negative"
-        )
-    return inplace

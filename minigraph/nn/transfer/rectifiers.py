@@ -63,7 +63,7 @@ class RReLU(Transfer):
     """x where positive, else x times a slope drawn from uniform(l, u) in training.
 
     One draw for each entry that is not positive, in row-major order; in evaluation the slope
-    is (l + u) / 2; by default l = 1/8 and u = 1/3. ``inplace`` writes over the input.
+    is (l + u) / 2; by default l = 1/8 and u = 1/3. ``inplace`` as in Transfer.
     Source: https://github.com/torch/nn/blob/master/doc/transfer.md#nn.RReLU
     """
 
@@ -93,8 +93,8 @@ class CReLU(Module):
     """max(0, x) and max(0, -x), joined along the first dimension of a sample.
 
     ``nInputDims`` is the number of dimensions of one sample; an input with one more is a batch.
-    Input ``(C, …)`` or ``(B, C, …)``, output ``(2*C, …)`` or ``(B, 2*C, …)``. The input is
-    never overwritten: ``inplace`` is kept for Torch's signature, where it saves a buffer.
+    Input ``(C, …)`` or ``(B, C, …)``, output ``(2*C, …)`` or ``(B, 2*C, …)``. ``inplace``
+    as in Transfer.
     Source: https://arxiv.org/abs/1603.05201
     """
 
