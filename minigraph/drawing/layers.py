@@ -16,7 +16,7 @@ from typing import Mapping
 _SCHEMES = [
     re.compile(r"(?P<layer>[^./:]+)[./:]+(?P<stem>.*[^\W\d].*)"),
     re.compile(r"(?P<layer>[^\W\d]+_?\d+)[_\- ](?P<stem>.*[^\W\d].*)"),
-    re.compile(r"(?P<stem>.*[^\W\d].*?)[_\-. ](?:l|layer)?_?(?P<layer>\d+)"),
+    re.compile(r"(?P<stem>.*[^\W\d].*?)[_\- ](?:l|layer)?_?(?P<layer>\d+)"),
     re.compile(r"(?P<stem>.*[^\W\d].*?)\[(?P<layer>\d+)\]"),
     re.compile(r"(?P<stem>.*[^\W\d])(?P<layer>\d+)"),
 ]
@@ -75,6 +75,12 @@ def spread(
                     result[number] = around.pop()
                     changed = True
     return result
+
+
+def natural_key(layer: str) -> list[tuple[int, str]]:
+    """Return what sorts names with numbers as people do: ``l2`` before ``l10``."""
+    parts = re.split(r"(\d+)", layer)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def layer_title(layer: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, NamedTuple, Optional
 
+from minigraph.drawing.layers import natural_key
 from minigraph.graph import Edge, Graph, Node
 
 
@@ -99,12 +100,12 @@ class Picture:
     caption: str = ""
 
     def layers(self) -> dict[str, list[PictureNode]]:
-        """Return the nodes of each layer, in order of first appearance."""
+        """Return the nodes of each layer, layers sorted by name and number."""
         found: dict[str, list[PictureNode]] = {}
         for node in self.nodes:
             if node.layer:
                 found.setdefault(node.layer, []).append(node)
-        return found
+        return dict(sorted(found.items(), key=lambda item: natural_key(item[0])))
 
 
 def is_backward(graph: Graph) -> bool:
