@@ -80,8 +80,17 @@ class Neighbourhood(Module):
     def _correction(self, estimator: Sequential, shape: tuple[int, ...]) -> np.ndarray:
         """Return the mean of ones, ``(nInputPlane, H, W)``; kept for inputs of the same size."""
         if self.coef is None or self.coef.shape != shape[-3:]:
-            self.coef = np.array(estimator.updateOutput(np.ones(shape[-3:], self.dtype)))
+            self.coef = _estimate(estimator, np.ones(shape[-3:], self.dtype)).copy()
         return self.coef
+
+
+def _estimate(estimator: Sequential, x: np.ndarray) -> np.ndarray:
+    """Return the estimate for each entry of ``x``; as in Torch, it comes with a dimension more."""
+    return estimator.updateOutput(x).reshape(x.shape)
+
+
+def _estimate_gradient(estimator: Sequential, x: np.ndarray, g: np.ndarray) -> np.ndarray:
+    return estimator.updateGradInput(x, g.reshape(estimator.output.shape))
 
 
 def _zero(bias: Optional[np.ndarray]) -> None:
@@ -105,7 +114,7 @@ class SpatialSubtractiveNormalization(Neighbourhood):
         x = self._input(input)
         coef = self._correction(self.meanestimator, x.shape)
         self.output = resize(self.output, x.shape, self.dtype)
-        np.divide(self.meanestimator.updateOutput(x), coef, out=self.output)
+        np.divide(_estimate(self.meanestimator, x), coef, out=self.output)
         np.subtract(x, self.output, out=self.output)
         return self.output
 
@@ -113,7 +122,8 @@ class SpatialSubtractiveNormalization(Neighbourhood):
         x = self._input(input)
         g = self._tensor(gradOutput, what="gradOutput")
         self.gradInput = resize(self.gradInput, x.shape, self.dtype)
-        np.subtract(g, self.meanestimator.updateGradInput(x, g / self.coef), out=self.gradInput)
+        slope = _estimate_gradient(self.meanestimator, x, g / self.coef)
+        np.subtract(g, slope, out=self.gradInput)
         return self.gradInput
 
     def clearState(self) -> "SpatialSubtractiveNormalization":
@@ -151,7 +161,7 @@ class SpatialDivisiveNormalization(Neighbourhood):
         x = self._input(input)
         coef = self._correction(self.meanestimator, x.shape)
         self._deviation = resize(self._deviation, x.shape, self.dtype)
-        np.divide(self.stdestimator.updateOutput(x), coef, out=self._deviation)
+        np.divide(_estimate(self.stdestimator, x), coef, out=self._deviation)
         self._divisor = self.thresholder.updateOutput(self._deviation)
         self.output = resize(self.output, x.shape, self.dtype)
         np.divide(x, self._divisor, out=self.output)
@@ -164,7 +174,7 @@ class SpatialDivisiveNormalization(Neighbourhood):
         slope = self.thresholder.updateGradInput(self._deviation, slope) / self.coef
         self.gradInput = resize(self.gradInput, x.shape, self.dtype)
         np.divide(g, self._divisor, out=self.gradInput)
-        self.gradInput += self.stdestimator.updateGradInput(x, slope)
+        self.gradInput += _estimate_gradient(self.stdestimator, x, slope)
         return self.gradInput
 
     def clearState(self) -> "SpatialDivisiveNormalization":
