@@ -28,8 +28,8 @@ def adadelta(
     call = Call("adadelta", feval, x, config, state)
     rho, epsilon, decay = _OPTIONS.read(call.config)
     loss, dfdx = call.evaluate()
-    squares, steps = call.buffer("paramVariance", 0.0), call.buffer("accDelta", 0.0)
-    scratch, delta = call.buffer("paramStd"), call.buffer("delta")
+    squares, steps = call.memory("paramVariance"), call.memory("accDelta")
+    scratch, delta = call.scratch("paramStd"), call.scratch("delta")
     dfdx = call.decayed(dfdx, decay)
 
     average_squares(squares, rho, dfdx, scratch)

@@ -31,8 +31,8 @@ def adagrad(
     call = Call("adagrad", feval, x, config, state)
     rate, rate_decay, decay = _OPTIONS.read(call.config)
     loss, dfdx = call.evaluate()
-    total = call.buffer("paramVariance", 0.0)
-    scratch = call.buffer("paramStd")
+    total = call.memory("paramVariance")
+    scratch = call.scratch("paramStd")
     dfdx = call.decayed(dfdx, decay)
 
     rate /= 1 + call.count("evalCounter") * rate_decay

@@ -39,8 +39,8 @@ def adam(
     call = Call("adam", feval, x, config, state)
     rate, rate_decay, decay, beta1, beta2, epsilon = _ADAM.read(call.config)
     loss, dfdx = call.evaluate()
-    m, v = call.buffer("m", 0.0), call.buffer("v", 0.0)
-    scratch = call.buffer("denom")
+    m, v = call.memory("m"), call.memory("v")
+    scratch = call.scratch("denom")
     dfdx = call.decayed(dfdx, decay)
 
     t = call.count("t")
@@ -68,11 +68,8 @@ def adamax(
     call = Call("adamax", feval, x, config, state)
     rate, decay, beta1, beta2, epsilon = _ADAMAX.read(call.config)
     loss, dfdx = call.evaluate()
-    m, u = call.buffer("m", 0.0), call.buffer("u", 0.0)
-    pair = call.state.get("max")
-    if pair is None:
-        pair = call.state["max"] = np.empty((2, *x.shape), x.dtype)
-    call.check("max", pair, (2, *x.shape))
+    m, u = call.memory("m"), call.memory("u")
+    pair = call.scratch("max", copies=2)
     dfdx = call.decayed(dfdx, decay)
 
     t = call.count("t") + 1

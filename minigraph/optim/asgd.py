@@ -33,8 +33,8 @@ def asgd(
     eta0, decay, power, t0 = _OPTIONS.read(call.config)
     state = call.state
     loss, dfdx = call.evaluate()
-    mean = call.buffer("ax", 0.0)
-    scratch = call.buffer("tmp")
+    mean = call.memory("ax")
+    scratch = call.scratch("tmp")
     eta = state.get("eta_t", eta0)
     mu = state.get("mu_t", 1.0)
 

@@ -9,6 +9,7 @@ import numpy as np
 from minigraph.errors import ArgumentError, StateError, format_shape
 from minigraph.optim.objective import Feval, check_parameters, evaluate
 from minigraph.tables import describe
+from minigraph.tensors import resize
 
 Table = dict[str, Any]
 
@@ -16,9 +17,9 @@ Table = dict[str, Any]
 class Call:
     """The arguments of ``mg.optim.<method>(feval, x, config, state)``, checked.
 
-    As in Torch the state is kept in ``config`` when no ``state`` is given. Whatever lives
-    from step to step is in ``state`` under Torch's names, buffers included; a buffer that
-    only carries intermediate values has no defined contents between steps.
+    As in Torch the state is kept in ``config`` when no ``state`` is given. Arrays are kept
+    in ``state`` under Torch's names: those that live from step to step (``memory``) and those
+    that only carry intermediate values (``scratch``: no defined contents between steps).
     """
 
     def __init__(
@@ -39,27 +40,30 @@ class Call:
         """Return the loss and the gradient at ``x`` (default: the call's own)."""
         return evaluate(self.feval, self.x if x is None else x, self.method)
 
-    def buffer(self, name: str, fill: Optional[float] = None) -> np.ndarray:
+    def memory(self, name: str, fill: float = 0.0) -> np.ndarray:
         """Return ``state[name]``, an array like x; a new one starts filled with ``fill``.
 
         Raises ``StateError`` if it is there but belongs to another x.
         """
+        x = self.x
         array = self.state.get(name)
         if array is None:
-            array = self.state[name] = np.empty_like(self.x)
-            if fill is not None:
-                array.fill(fill)
-        self.check(name, array, self.x.shape)
+            array = self.state[name] = np.full(x.shape, fill, x.dtype)
+        elif not isinstance(array, np.ndarray) or array.shape != x.shape or array.dtype != x.dtype:
+            raise StateError(
+                f"optim.{self.method}: state[{name!r}] is {describe(array)}, x is {describe(x)}: a state "
+                "belongs to the x it was made with, start another x with a fresh one (state={})"
+            )
         return array
 
-    def check(self, name: str, array: Any, shape: tuple[int, ...]) -> None:
-        """Raise ``StateError`` unless ``state[name]`` has this shape and x's dtype."""
-        if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != self.x.dtype:
-            raise StateError(
-                f"optim.{self.method}: state[{name!r}] is {describe(array)}, "
-                f"x needs {format_shape(shape)} {self.x.dtype}: a state belongs to the x it was made "
-                "with, start another x with a fresh one (state={})"
-            )
+    def scratch(self, name: str, copies: int = 1, dtype: Any = None) -> np.ndarray:
+        """Return ``state[name]``, an array like x (of that many copies), contents undefined."""
+        x = self.x
+        shape = x.shape if copies == 1 else (copies, *x.shape)
+        array = self.state.get(name)
+        fitting = resize(array if isinstance(array, np.ndarray) else None, shape, np.dtype(dtype or x.dtype))
+        self.state[name] = fitting
+        return fitting
 
     def vector(self, name: str) -> Optional[np.ndarray]:
         """Return ``config[name]``, one number for each entry of x, or None where it is not set."""
@@ -82,7 +86,7 @@ class Call:
         """
         if isinstance(decay, float) and decay == 0:
             return dfdx
-        total = self.buffer("decayParameters")
+        total = self.scratch("decayParameters")
         np.multiply(self.x, decay, out=total, casting="same_kind")
         total += dfdx
         return total

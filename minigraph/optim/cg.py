@@ -48,9 +48,9 @@ def cg(
     if rho >= sig:
         raise ArgumentError(f"optim.cg: rho {rho} must be less than sig {sig}")
     limits = _Limits(rho, sig, inside, beyond, longest, longest * 1.25 if most is None else most)
-    start, first_gradient = call.buffer("x0"), call.buffer("df0")
-    gradient, trial = call.buffer("df1"), call.buffer("df2")
-    scratch, direction = call.buffer("df3"), call.buffer("s")
+    start, first_gradient = call.scratch("x0"), call.scratch("df0")
+    gradient, trial = call.scratch("df1"), call.scratch("df2")
+    scratch, direction = call.scratch("df3"), call.scratch("s")
     start[...] = x
     search = _Search(call, limits, direction, scratch)
     try:

@@ -60,13 +60,13 @@ def lbfgs(
     losses = [loss]
     state["funcEval"] = state.get("funcEval", 0) + 1
     evaluations = 1
-    scratch = call.buffer("tmp1")
+    scratch = call.scratch("tmp1")
     size = _size(g, scratch)
     if size <= tol_fun or not math.isfinite(size):
         say("optimality condition below tolFun" if size <= tol_fun else "gradient not finite")
         return x, losses
 
-    direction, last_g, last_x = call.buffer("d"), call.buffer("g_old"), call.buffer("x_old")
+    direction, last_g, last_x = call.memory("d"), call.memory("g_old"), call.scratch("x_old")
     for rounds in range(1, int(most_rounds) + 1):
         state["nIter"] = state.get("nIter", 0) + 1
         if state["nIter"] == 1:

@@ -105,7 +105,7 @@ def lswolfe(
             if not done and point.slope * (bracket[1 - lower].t - bracket[lower].t) >= 0:
                 bracket[1 - lower] = bracket[lower]
             bracket[lower] = point
-        if done or not abs((bracket[0].t - bracket[1].t) * point.slope) >= tolerance:
+        if done or abs((bracket[0].t - bracket[1].t) * point.slope) < tolerance:
             break
     if rounds == most and options.get("verbose"):
         print("<optim.lswolfe> reached max number of iterations")

@@ -33,7 +33,7 @@ def rmsprop(
     call = Call("rmsprop", feval, x, config, state)
     rate, alpha, epsilon, decay, initial = _OPTIONS.read(call.config)
     loss, dfdx = call.evaluate()
-    m, scratch = call.buffer("m", initial), call.buffer("tmp")
+    m, scratch = call.memory("m", initial), call.scratch("tmp")
     dfdx = call.decayed(dfdx, decay)
 
     average_squares(m, alpha, dfdx, scratch)

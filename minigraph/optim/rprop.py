@@ -55,9 +55,11 @@ def rprop(
 def _step(
     call: Call, dfdx: np.ndarray, grow: float, shrink: float, largest: float, smallest: float
 ) -> None:
-    steps, sign = call.buffer("stepsize"), call.buffer("sign")
-    last = call.buffer("delta", 0.0)
-    up, down, still, beyond = (_mask(call, name) for name in ("psign", "nsign", "zsign", "dminmax"))
+    steps, last = call.memory("stepsize"), call.memory("delta")
+    sign = call.scratch("sign")
+    up, down, still, beyond = (
+        call.scratch(name, dtype=np.bool_) for name in ("psign", "nsign", "zsign", "dminmax")
+    )
 
     np.multiply(dfdx, last, out=sign)
     np.greater(sign, 0, out=up)
@@ -76,10 +78,3 @@ def _step(
     np.sign(last, out=sign)
     sign *= steps
     call.x -= sign
-
-
-def _mask(call: Call, name: str) -> np.ndarray:
-    mask = call.state.get(name)
-    if mask is None or mask.shape != call.x.shape or mask.dtype != np.bool_:
-        mask = call.state[name] = np.empty(call.x.shape, np.bool_)
-    return mask

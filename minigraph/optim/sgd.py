@@ -57,7 +57,7 @@ def sgd(
         raise ArgumentError("optim.sgd: config has both weightDecay and weightDecays: set one of them")
 
     loss, dfdx = call.evaluate()
-    step = call.buffer("deltaParameters")
+    step = call.scratch("deltaParameters")
     dfdx = call.decayed(dfdx, decay if decays is None else decays)
     if momentum != 0:
         dfdx = _accelerate(call, dfdx, momentum, dampening, nesterov, step)
@@ -84,9 +84,9 @@ def nag(
     call = Call("nag", feval, x, config, state)
     rate, rate_decay, decay, momentum, _ = _NAG.read(call.config)
     rates = call.vector("learningRates")
-    start = call.buffer("x_copy")
-    step = call.buffer("deltaParameters")
-    velocity = call.buffer("dfdx", 0.0)
+    velocity = call.memory("dfdx")
+    start = call.scratch("x_copy")
+    step = call.scratch("deltaParameters")
 
     start[...] = x
     try:
@@ -108,13 +108,13 @@ def _accelerate(
     call: Call, dfdx: np.ndarray, momentum: float, dampening: float, nesterov: bool, scratch: np.ndarray
 ) -> np.ndarray:
     """Bring the velocity up to date and return the direction; the first velocity is ``dfdx``."""
-    if "dfdx" in call.state:
-        velocity = call.buffer("dfdx")
+    first = "dfdx" not in call.state
+    velocity = call.memory("dfdx")
+    if first:
+        velocity[...] = dfdx
+    else:
         velocity *= momentum
         add_scaled(velocity, 1 - dampening, dfdx, scratch)
-    else:
-        velocity = call.buffer("dfdx")
-        velocity[...] = dfdx
     if not nesterov:
         return velocity
     np.multiply(velocity, momentum, out=scratch)
