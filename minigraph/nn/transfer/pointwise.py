@@ -33,9 +33,10 @@ class Transfer(Module):
 
     def updateOutput(self, input: Any) -> Array:
         x = self._tensor(input)
-        self.output = resize(self.output, x.shape, self.dtype)
-        self._function.forward(self, x, self.output)
-        return self.output
+        output = resize(self.output, x.shape, self.dtype)
+        self._function.forward(self, x, output)
+        self.output = output
+        return output
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> Array:
         g = self._tensor(gradOutput, what="gradOutput")
