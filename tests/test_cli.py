@@ -186,6 +186,9 @@ def test_draw_forward_and_backward(folder: Path) -> None:
     forward, backward = svg_text(folder / "a/forward.svg"), svg_text(folder / "backward.svg")
     assert "CMulTable" in forward and "the way back" in backward
     assert "grad (4, 2)" in backward and "grad (4, 2)" not in forward
+    assert "‖g‖ = " in backward  # the norms of one backward pass
+    succeed("draw", "good.py:net", "-o", "unknown.svg", "--backward")
+    assert "‖g‖ = " not in svg_text(folder / "unknown.svg")
 
 
 def test_draw_as_graphviz_source(folder: Path) -> None:

@@ -58,16 +58,15 @@ def demo(folder: Path, as_json: bool) -> None:
     "-o", "--output", type=click.Path(path_type=Path), required=True,
     help="The picture to write: .svg, or .dot for Graphviz source.",
 )
-@click.option("--backward", is_flag=True, help="Draw the way the gradients go.")
+@click.option("--backward", is_flag=True, help="Draw the way the gradients go (their norms, given an input).")
 @click.option("--title", default="", help="A heading for the picture.")
 @input_option
 def draw(target: str, output: Path, backward: bool, title: str, shapes: Optional[str]) -> None:
     from minigraph import debug, drawing
 
     net, input = _load_and_run(target, shapes)
-    if backward and input is not None:
-        debug.trace(net, input)  # leaves gradients at the nodes, whose shapes the picture shows
-    click.echo(drawing.draw(net, output, backward=backward, title=title))
+    what = debug.trace(net, input) if backward and input is not None else net
+    click.echo(drawing.draw(what, output, backward=backward, title=title))
 
 
 @main.command(cls=Command, help="Print which entry of which table, gradients too, is whose." + _TARGET_HELP)

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import RenderableType
 from rich.text import Text
 
-from minigraph import debug, drawing, nn, random
+from minigraph import debug, drawing, random
 from minigraph.cli.failures import Failure, one_line
 from minigraph.cli.show import show, show_json
 from minigraph.cli.target import load
@@ -73,9 +73,10 @@ def _run(source: Path, name: str, title: str, refusals: set[str]) -> dict[str, A
         for row in debug.tables(net).rows
         if row.table in ("gradOutput", "gradInput") and row.entries is None
     ]
+    trace = debug.trace(net, input, gradOutput)
     pictures = [
-        _picture(net, source.parent / f"{name}-forward", False, title, refusals),
-        _picture(net, source.parent / f"{name}-backward", True, f"{title}: backward", refusals),
+        _picture(net, source.parent / f"{name}-forward", title, refusals),
+        _picture(trace, source.parent / f"{name}-backward", f"{title}: backward", refusals),
     ]
     check = debug.gradcheck(net, input)
     return {
@@ -86,13 +87,13 @@ def _run(source: Path, name: str, title: str, refusals: set[str]) -> dict[str, A
     }
 
 
-def _picture(net: nn.gModule, base: Path, backward: bool, title: str, refusals: set[str]) -> Path:
+def _picture(what: Any, base: Path, title: str, refusals: set[str]) -> Path:
     """Draw as SVG, or, noting why, write Graphviz source where nothing can lay it out."""
     try:
-        return drawing.draw(net, base.with_suffix(".svg"), backward=backward, title=title)
+        return drawing.draw(what, base.with_suffix(".svg"), title=title)
     except DrawingError as error:
         refusals.add(one_line(str(error)))
-        return drawing.draw(net, base.with_suffix(".dot"), backward=backward, title=title)
+        return drawing.draw(what, base.with_suffix(".dot"), title=title)
 
 
 def _norm_at(gradient: Any, position: TablePath) -> Optional[float]:
