@@ -31,8 +31,9 @@ def sgd(
 ) -> tuple[np.ndarray, list[float]]:
     """Take one step of stochastic gradient descent; return ``x`` and ``[loss before the step]``.
 
-    ``feval(x)`` returns ``(loss, dx)``; ``x`` is changed in place, ``dx`` never. ``config``
-    may hold ``learningRate`` (1e-3), ``learningRateDecay`` (0: the rate at step t is
+    ``feval(x)`` returns ``(loss, dx)``; ``x`` is changed in place, ``dx`` never (Torch adds
+    the weight decay and nesterov's term into it, and so into the gradients of the net).
+    ``config`` may hold ``learningRate`` (1e-3), ``learningRateDecay`` (0: the rate at step t is
     learningRate / (1 + t * learningRateDecay)), ``weightDecay`` (0) or ``weightDecays``
     (an array like x), ``momentum`` (0), ``dampening`` (the momentum), ``nesterov`` (False;
     needs a momentum and dampening 0) and ``learningRates`` (an array like x, factors on the
