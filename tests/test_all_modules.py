@@ -14,7 +14,6 @@ from minigraph.nn import Criterion
 from minigraph.tables import copy_table, map_table
 
 
-
 def of(cases: list[Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases, ids=lambda case: f"{case.name}-{case.label}")
 
