@@ -15,7 +15,18 @@ from minigraph.nn.simple.shape import Rearrange, axis_of, sample_axis_of
 from minigraph.tensors import resize
 
 
-class Squeeze(Rearrange):
+class _OfSamples(Rearrange):
+    """Base of layers that are told how many dimensions one sample has."""
+
+    numInputDims: Optional[int]
+
+    def setNumInputDims(self, numInputDims: Optional[int]) -> Any:
+        """Say how many dimensions one sample has; return the module."""
+        self.numInputDims = numInputDims
+        return self
+
+
+class Squeeze(_OfSamples):
     """Drop dimension ``dim`` if its size is 1; without ``dim``, every dimension of size 1.
 
     With ``numInputDims``, the dimensions of one sample, an input with one more has a batch in
@@ -27,11 +38,6 @@ class Squeeze(Rearrange):
         super().__init__()
         self.dim = None if dim is None else check_dimension(dim, "dim")
         self.setNumInputDims(numInputDims)
-
-    def setNumInputDims(self, numInputDims: Optional[int]) -> "Squeeze":
-        """Say how many dimensions one sample has; return the module."""
-        self.numInputDims = numInputDims
-        return self
 
     def updateOutput(self, input: Any) -> np.ndarray:
         x = self._tensor(input, cast=False)
@@ -50,7 +56,7 @@ class Squeeze(Rearrange):
         return "nn.Squeeze" + ("" if self.dim is None else f"(dim {self.dim})")
 
 
-class Unsqueeze(Rearrange):
+class Unsqueeze(_OfSamples):
     """Insert a dimension of size 1 at ``pos``.
 
     With ``numInputDims``, the dimensions of one sample, those before it are the batch. The
@@ -63,11 +69,6 @@ class Unsqueeze(Rearrange):
         if self.pos < 0:
             raise ArgumentError(f"nn.Unsqueeze: pos must be positive, got {pos}")
         self.setNumInputDims(numInputDims)
-
-    def setNumInputDims(self, numInputDims: Optional[int]) -> "Unsqueeze":
-        """Say how many dimensions one sample has; return the module."""
-        self.numInputDims = numInputDims
-        return self
 
     def updateOutput(self, input: Any) -> np.ndarray:
         x = self._tensor(input, cast=False)

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 import numpy as np
 
 from minigraph.errors import ArgumentError, InputError, format_shape
 from minigraph.nn.module import Module
 from minigraph.nn.simple.lookup import check_indices
+from minigraph.nn.simple.sparse import Entries
 from minigraph.random import generator
 from minigraph.tables import describe, is_table, zeros_like
-from minigraph.tensors import resize
 
 #: What each row of ``weight`` starts with when values are normalised: the largest absolute
 #: value seen, its inverse, the scale of updates (1 once seen) and a learned bias.
 _LARGEST, _INVERSE, _SEEN, _OFFSET, _EXTRA = 0, 1, 2, 3, 4
-
-
-class _Entries(NamedTuple):
-    samples: np.ndarray
-    rows: np.ndarray
-    values: np.ndarray
-    batch: int
 
 
 class IndexLinear(Module):
@@ -95,7 +88,7 @@ class IndexLinear(Module):
     def _single(self, input: Any) -> bool:
         return len(input) == 2 and not is_table(input[0])
 
-    def _entries(self, input: Any) -> _Entries:
+    def _entries(self, input: Any) -> Entries:
         if len(self._table(input)) not in (2, 3):
             raise InputError(
                 f"{self!r} expects [keys, values] or [keys, values, sizes], got {describe(input)}",
@@ -119,7 +112,7 @@ class IndexLinear(Module):
             keys = np.concatenate([k for k, _ in parts] or [np.empty(0)])
             values = np.concatenate([v for _, v in parts] or [np.empty(0, self.dtype)])
         rows = check_indices(keys + (self.offset + 1), self.inputSize, repr(self), "the keys")
-        return _Entries(np.repeat(np.arange(len(sizes)), sizes), rows, values, len(sizes))
+        return Entries(np.repeat(np.arange(len(sizes)), sizes), rows, values, len(sizes))
 
     def _part(self, keys: Any, values: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
         keys = self._tensor(keys, 1, what="input[1]" + where, cast=False)
@@ -131,12 +124,12 @@ class IndexLinear(Module):
             )
         return keys, values
 
-    def _normalize(self, entries: _Entries) -> np.ndarray:
+    def _normalize(self, entries: Entries) -> np.ndarray:
         """Return the normalised values; in training the largest ones are kept in ``weight``.
 
         Occurrences of one key count in order, so the n-th of every key are done together.
         """
-        rows, values = entries.rows, entries.values
+        rows, values = entries.keys, entries.values
         order = np.argsort(rows, kind="stable")
         ordered = rows[order]
         turns = np.arange(len(rows)) - np.searchsorted(ordered, ordered)
@@ -161,10 +154,8 @@ class IndexLinear(Module):
     def updateOutput(self, input: Any) -> np.ndarray:
         entries = self._entries(input)
         self._normalized = self._normalize(entries) if self.normalize else entries.values
-        self.output = resize(self.output, (entries.batch, self.outputSize), self.dtype)
-        self.output[...] = self.bias
-        products = self.weight[entries.rows, self.normalize :] * self._normalized[:, None]
-        np.add.at(self.output, entries.samples, products)
+        weight = self.weight[:, self.normalize :]
+        self.output = entries.through(weight, self._normalized, self.bias, self.output)
         if self._single(input):
             self.output = self.output[0]
         return self.output
@@ -190,13 +181,13 @@ class IndexLinear(Module):
         gradients = scale * g[entries.samples]
         first = self.normalize
         if first:
-            along = (gradients * self.weight[entries.rows, first:]).sum(1)
-            np.add.at(self.gradWeight[:, _OFFSET], entries.rows, along)
+            along = (gradients * self.weight[entries.keys, first:]).sum(1)
+            np.add.at(self.gradWeight[:, _OFFSET], entries.keys, along)
         assert self._normalized is not None
         products = gradients * self._normalized[:, None]
-        np.add.at(self.gradWeight[:, first:], entries.rows, products)
+        np.add.at(self.gradWeight[:, first:], entries.keys, products)
         self.gradBias += scale * g.sum(0)
-        self._rows = [*(self._rows or []), entries.rows]
+        self._rows = [*(self._rows or []), entries.keys]
 
     def updateParameters(self, learningRate: float) -> None:
         """Shrink the rows used by ``weightDecay``, then step by ``-learningRate``."""

@@ -15,13 +15,20 @@ from minigraph.tables import is_table, zeros_like
 from minigraph.tensors import resize
 
 
-class _Entries(NamedTuple):
-    """The non-zero entries of a batch: their samples, their columns (0-based) and values."""
+class Entries(NamedTuple):
+    """The entries of a sparse batch: their samples, their keys (0-based) and values, the batch size."""
 
     samples: np.ndarray
-    columns: np.ndarray
+    keys: np.ndarray
     values: np.ndarray
     batch: int
+
+    def through(self, weight: np.ndarray, values: np.ndarray, bias: np.ndarray, buffer: Any) -> np.ndarray:
+        """Return ``bias`` plus, for each sample, the sum of its values times rows of ``weight``."""
+        output = resize(buffer, (self.batch, len(bias)), bias.dtype)
+        output[...] = bias
+        np.add.at(output, self.samples, weight[self.keys] * values[:, None])
+        return output
 
 
 class SparseLinear(Module):
@@ -59,7 +66,7 @@ class SparseLinear(Module):
         self.bias *= 0.000001
         return self
 
-    def _entries(self, input: Any) -> _Entries:
+    def _entries(self, input: Any) -> Entries:
         if is_table(input):
             parts = [
                 self._tensor(part, 2, what=f"input[{position}]")
@@ -79,17 +86,14 @@ class SparseLinear(Module):
         samples = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         filled = pairs[:, 1] != 0
         columns = check_indices(pairs[filled, 0], self.weight.shape[1], repr(self))
-        return _Entries(samples[filled], columns, pairs[filled, 1], len(parts))
+        return Entries(samples[filled], columns, pairs[filled, 1], len(parts))
 
     def _single(self, input: Any) -> bool:
         return not is_table(input) and np.ndim(input) == 2
 
     def updateOutput(self, input: Any) -> np.ndarray:
         entries = self._entries(input)
-        self.output = resize(self.output, (entries.batch, len(self.bias)), self.dtype)
-        self.output[...] = self.bias
-        products = self.weight.T[entries.columns] * entries.values[:, None]
-        np.add.at(self.output, entries.samples, products)
+        self.output = entries.through(self.weight.T, entries.values, self.bias, self.output)
         if self._single(input):
             self.output = self.output[0]
         return self.output
@@ -110,7 +114,7 @@ class SparseLinear(Module):
         entries = self._entries(input)
         g = np.atleast_2d(self._tensor(gradOutput, what="gradOutput"))
         products = g[entries.samples] * (scale * entries.values)[:, None]
-        np.add.at(self.gradWeight.T, entries.columns, products)
+        np.add.at(self.gradWeight.T, entries.keys, products)
         self.gradBias += scale * g.sum(0)
         if self.weightDecay:
             self.gradWeight += self.weightDecay * self.weight

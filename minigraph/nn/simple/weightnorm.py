@@ -12,7 +12,7 @@ from typing import Any, Optional
 import numpy as np
 
 from minigraph.errors import ArgumentError, check_dimension
-from minigraph.nn.container import Container
+from minigraph.nn.decorators import Decorator
 from minigraph.nn.module import Arrays, Module
 from minigraph.nn.simple.linear import Linear
 from minigraph.random import generator
@@ -109,7 +109,7 @@ class LinearWeightNorm(Linear):
         return super().__repr__().replace("nn.Linear", "nn.LinearWeightNorm", 1)
 
 
-class WeightNorm(Container):
+class WeightNorm(Decorator):
     """A container that learns the weight of its module as ``g * v / ||v||``.
 
     ``outputDim`` (1-based, 1 by default) is the dimension of ``module.weight`` that counts
@@ -120,7 +120,7 @@ class WeightNorm(Container):
     """
 
     def __init__(self, module: Module, outputDim: int = 1) -> None:
-        super().__init__()
+        super().__init__(module)
         weight = getattr(module, "weight", None)
         if weight is None:
             raise ArgumentError(f"nn.WeightNorm needs a module with a weight, got {module!r}")
@@ -130,7 +130,6 @@ class WeightNorm(Container):
                 f"nn.WeightNorm: outputDim {outputDim} is out of range 1..{weight.ndim} "
                 f"for {module!r}"
             )
-        self.add(module)
         rows = self._rows(weight)
         self.v = np.empty(rows.shape, self.dtype)
         self.gradV = np.zeros_like(self.v)
@@ -187,18 +186,12 @@ class WeightNorm(Container):
         rows = self.v * (self.g[:, None] / self._length())
         moved = np.moveaxis(weight, self.outputDim - 1, 0)
         moved[...] = rows.reshape(moved.shape)
-        self.output = self._run(0, "forward", input)
-        return self.output
-
-    def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
-        self.gradInput = self._run(0, "updateGradInput", input, gradOutput)
-        self.modules[0].gradInput = self.gradInput
-        return self.gradInput
+        return super().updateOutput(input)
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         gradWeight: np.ndarray = getattr(self.modules[0], "gradWeight")  # noqa: B009
         gradWeight.fill(0)
-        self._run(0, "accGradParameters", input, gradOutput, scale)
+        super().accGradParameters(input, gradOutput, scale)
         _add_gradients(
             self._rows(gradWeight), self.v, self.g[:, None], self._length(), self.gradV, self.gradG
         )
