@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Protocol
 
 import numpy as np
 from rich.console import RenderableType
@@ -13,8 +13,24 @@ from minigraph.debug.measure import norm_of
 from minigraph.debug.report import Report, group, number, text_table
 from minigraph.tables import Path, format_path, is_table
 
-if TYPE_CHECKING:
-    from minigraph.debug.trace import Trace
+
+class Recorded(Protocol):
+    """What of a trace is compared (see ``trace.Trace``)."""
+
+    @property
+    def nodes(self) -> list[Any]: ...
+
+    @property
+    def parameters(self) -> list[Any]: ...
+
+    @property
+    def inner(self) -> dict[str, Any]: ...
+
+    @property
+    def output(self) -> Any: ...
+
+    @property
+    def gradInput(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,7 @@ def _norm(norm: Optional[float]) -> str:
     return "none" if norm is None else number(norm)
 
 
-def diff(first: "Trace", second: "Trace", tolerance: float = 1e-9) -> TraceDiff:
+def diff(first: Recorded, second: Recorded, tolerance: float = 1e-9) -> TraceDiff:
     """Return where two traces differ by more than ``tolerance`` times their larger entry (or 1).
 
     Nodes are matched by annotated name, else by number and label; a missing gradient
@@ -104,7 +120,7 @@ def diff(first: "Trace", second: "Trace", tolerance: float = 1e-9) -> TraceDiff:
 Key = tuple[str, str, int]
 
 
-def _quantities(trace: "Trace", prefix: str = "") -> Iterator[tuple[Key, Any]]:
+def _quantities(trace: Recorded, prefix: str = "") -> Iterator[tuple[Key, Any]]:
     """Yield everything that is compared, each with a key that both traces give it."""
     seen: dict[tuple[str, str], int] = {}
 
