@@ -61,7 +61,7 @@ class Normalize(Module):
         if np.isinf(self.p):
             largest = np.abs(rows).argmax(axis=1)[:, None]
             direction = np.zeros_like(rows)
-            chosen = np.sign(np.take_along_axis(rows, largest, 1)) / norms
+            chosen = np.take_along_axis(rows, largest, 1) / norms**2
             np.put_along_axis(direction, largest, chosen, 1)
             return direction
         if self.p == 2:

@@ -20,6 +20,7 @@ class _Masking(Module):
 
     _buffers = ("noise", "_drawn")
     _drawn: Optional[bool] = None
+    stochastic_inference: bool = False
 
     def __init__(self, p: Optional[float], stochasticInference: bool) -> None:
         super().__init__()
@@ -57,6 +58,9 @@ class Dropout(_Masking):
     buffer.
     Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.Dropout
     """
+
+    v2: bool = True
+    inplace: bool = False
 
     def __init__(
         self,

@@ -19,6 +19,8 @@ from minigraph.tensors import resize
 class _Reduction(Module):
     """Base: the axis, and the shape that is left."""
 
+    nInputDims: Optional[int] = None
+
     def __init__(self, dimension: int = 1, nInputDims: Optional[int] = None) -> None:
         super().__init__()
         self.dimension = check_dimension(1 if dimension is None else dimension, "dimension")
@@ -90,6 +92,9 @@ class Sum(_Reduction):
     The dimension disappears, or keeps size 1 with ``squeeze=False``.
     Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.Sum
     """
+
+    sizeAverage: bool = False
+    squeeze: bool = True
 
     def __init__(
         self,
