@@ -7,6 +7,9 @@ from itertools import product
 from typing import Any, Callable, Optional
 
 import numpy as np
+import pytest
+
+from minigraph.errors import InputError
 
 Sizes = tuple[int, ...]
 
@@ -172,3 +175,13 @@ def neighbourhood_mean(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
                 weight += kernel[a, b] * len(x)
         out[i, j] = total / weight
     return out
+
+
+def check_refusal(build: Callable[[], Any], shape: Sizes, expected: Any, got: Any) -> None:
+    """Check that an input of this shape is refused with one clear error and nothing half-written."""
+    module = build()
+    with pytest.raises(InputError) as caught:
+        module.forward(np.ones(shape))
+    assert (caught.value.path, caught.value.expected, caught.value.got) == ("input", expected, got)
+    assert module.typename() in str(caught.value)
+    assert module.output is None

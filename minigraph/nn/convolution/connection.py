@@ -11,9 +11,8 @@ from minigraph.errors import ArgumentError
 from minigraph.nn.convolution.columns import Columns
 from minigraph.nn.convolution.dense import Convolution
 from minigraph.nn.convolution.full import FullConvolution
-from minigraph.nn.convolution.geometry import default
 from minigraph.nn.convolution.weights import Weighted
-from minigraph.random import generator, randperm
+from minigraph.random import generator, randperm, uniform
 from minigraph.tensors import TENSOR_TYPES, getdefaulttensortype
 
 
@@ -54,12 +53,18 @@ def _table(rows: list[Any]) -> np.ndarray:
 
 
 class Mapped(Weighted, Columns):
-    """What both layers share: ``weight`` ``(K, kH, kW)``, one kernel for each row of ``connTable``."""
+    """What both layers share: ``weight`` ``(K, kH, kW)``, one kernel for each row of ``connTable``.
 
+    They compute with the weights of all pairs of planes, those not connected being zero.
+    """
+
+    nInputPlane: int
+    nOutputPlane: int
     kW: int
     kH: int
 
-    def _connect(self, conMatrix: Any, kW: int, kH: int, dW: Any, dH: Any) -> None:
+    def __init__(self, conMatrix: Any, kW: int, kH: int, dW: int = 1, dH: int = 1) -> None:
+        super().__init__()
         self.connTable = np.array(conMatrix, self.dtype)
         if self.connTable.ndim != 2 or self.connTable.shape[1] != 2 or not self.connTable.size:
             raise ArgumentError(
@@ -70,29 +75,48 @@ class Mapped(Weighted, Columns):
                 f"{self.typename()}: planes in the connection table are counted from 1"
             )
         self.nInputPlane, self.nOutputPlane = self.connTable.max(0).astype(int).tolist()
-        self.kW, self.kH, self.dW, self.dH = kW, kH, default(dW, 1), default(dH, 1)
-        self._checkWindow()
+        self._setWindow((kW, kH), (dW, dH))
         self._allocate((len(self.connTable), kH, kW), (self.nOutputPlane,))
 
     def reset(self, stdv: Optional[float] = None) -> Any:
         """Draw each kernel from uniform(-a, a), a = 1/sqrt(inputs of its output plane)."""
         if stdv:
             return super().reset(stdv)
-        _, targets = self._pairs()
+        _, targets = self._connections()
         fan = np.bincount(targets, minlength=self.nOutputPlane) * (self.kW * self.kH)
-        assert self.bias is not None
         for kernel, target in zip(self.weight, targets):
             bound = 1.0 / math.sqrt(fan[target])
             generator.fillUniform(kernel, -bound, bound)
-        for plane in range(self.nOutputPlane):
+        for plane in range(0 if self.bias is None else self.nOutputPlane):
             bound = 1.0 / math.sqrt(fan[plane]) if fan[plane] else 0.0
-            generator.fillUniform(self.bias[plane : plane + 1], -bound, bound)
+            self.bias[plane] = uniform(-bound, bound)
         return self
 
-    def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the input and output planes of the rows, counted from 0."""
+    def _connections(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the input and the output plane of each row, counted from 0."""
         table = self.connTable.astype(np.intp) - 1
         return table[:, 0], table[:, 1]
+
+    def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return for each row the first and the second index of its kernel among all weights."""
+        raise TypeError(f"{self.typename()} does not define _pairs()")
+
+    def _planePair(self) -> tuple[int, int]:
+        """Return how many first and second indexes there are."""
+        raise TypeError(f"{self.typename()} does not define _planePair()")
+
+    def _matrix(self) -> np.ndarray:
+        first, _ = planes = self._planePair()
+        dense = np.zeros((*planes, self.kH, self.kW), self.dtype)
+        np.add.at(dense, self._pairs(), self.weight)
+        return dense.reshape(first, -1)
+
+    def _accumulate(self, product: np.ndarray, scale: Any) -> None:
+        dense = product.reshape(*self._planePair(), self.kH, self.kW)
+        super()._accumulate(dense[self._pairs()], scale)
+
+    def __repr__(self) -> str:
+        return self.typename()
 
 
 class SpatialConvolutionMap(Mapped, Convolution):
@@ -104,23 +128,12 @@ class SpatialConvolutionMap(Mapped, Convolution):
     Source: https://github.com/torch/nn/blob/master/doc/convolution.md#nn.SpatialConvolutionMap
     """
 
-    def __init__(self, conMatrix: Any, kW: int, kH: int, dW: int = 1, dH: int = 1) -> None:
-        super().__init__()
-        self._connect(conMatrix, kW, kH, dW, dH)
+    def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        sources, targets = self._connections()
+        return targets, sources
 
-    def _matrix(self) -> np.ndarray:
-        dense = np.zeros((self.nOutputPlane, self.nInputPlane, self.kH, self.kW), self.dtype)
-        sources, targets = self._pairs()
-        np.add.at(dense, (targets, sources), self.weight)
-        return dense.reshape(self.nOutputPlane, -1)
-
-    def _accumulate(self, product: np.ndarray, scale: Any) -> None:
-        sources, targets = self._pairs()
-        dense = product.reshape(self.nOutputPlane, self.nInputPlane, self.kH, self.kW)
-        super()._accumulate(dense[targets, sources], scale)
-
-    def __repr__(self) -> str:
-        return self.typename()
+    def _planePair(self) -> tuple[int, int]:
+        return self.nOutputPlane, self.nInputPlane
 
     def decayParameters(self, decay: float) -> None:
         """Shrink the parameters by the factor ``1 - decay``."""
@@ -136,20 +149,8 @@ class SpatialFullConvolutionMap(Mapped, FullConvolution):
     Source: https://github.com/torch/nn/blob/master/SpatialFullConvolutionMap.lua
     """
 
-    def __init__(self, conMatrix: Any, kW: int, kH: int, dW: int = 1, dH: int = 1) -> None:
-        super().__init__()
-        self._connect(conMatrix, kW, kH, dW, dH)
+    def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._connections()
 
-    def _matrix(self) -> np.ndarray:
-        dense = np.zeros((self.nInputPlane, self.nOutputPlane, self.kH, self.kW), self.dtype)
-        sources, targets = self._pairs()
-        np.add.at(dense, (sources, targets), self.weight)
-        return dense.reshape(self.nInputPlane, -1)
-
-    def _accumulate(self, product: np.ndarray, scale: Any) -> None:
-        sources, targets = self._pairs()
-        dense = product.reshape(self.nInputPlane, self.nOutputPlane, self.kH, self.kW)
-        super()._accumulate(dense[sources, targets], scale)
-
-    def __repr__(self) -> str:
-        return self.typename()
+    def _planePair(self) -> tuple[int, int]:
+        return self.nInputPlane, self.nOutputPlane

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from minigraph.nn.convolution.columns import Columns, by_plane
-from minigraph.nn.convolution.geometry import default
 from minigraph.nn.convolution.weights import Weighted
 
 
@@ -17,6 +16,7 @@ class Convolution(Weighted, Columns):
 
     nInputPlane: int
     nOutputPlane: int
+    _padFollows = True
 
     def _fanIn(self) -> int:
         return self.nInputPlane * prod(self._window.kernel)
@@ -86,16 +86,11 @@ class SpatialConvolution(Convolution):
     ) -> None:
         super().__init__()
         self.nInputPlane, self.nOutputPlane = nInputPlane, nOutputPlane
-        self.kW, self.kH = kW, kH
-        self.dW, self.dH = default(dW, 1), default(dH, 1)
-        self.padW = default(padW, 0)
-        self.padH = default(padH, self.padW)
-        self.bias = None
-        self._checkWindow()
+        self._setWindow((kW, kH), (dW, dH), (padW, padH))
         self._allocate(self._weightShape(), (nOutputPlane,))
 
     def _weightShape(self) -> tuple[int, ...]:
-        return (self.nOutputPlane, self.nInputPlane, self.kH, self.kW)
+        return (self.nOutputPlane, self.nInputPlane, *self._window.kernel)
 
 
 class SpatialConvolutionMM(SpatialConvolution):
@@ -106,7 +101,7 @@ class SpatialConvolutionMM(SpatialConvolution):
     """
 
     def _weightShape(self) -> tuple[int, ...]:
-        return (self.nOutputPlane, self.nInputPlane * self.kH * self.kW)
+        return (self.nOutputPlane, self._fanIn())
 
 
 class SpatialDilatedConvolution(SpatialConvolution):
@@ -122,12 +117,15 @@ class SpatialDilatedConvolution(SpatialConvolution):
         padW: int = 0, padH: Any = None, dilationW: int = 1, dilationH: int = 1,
     ) -> None:
         super().__init__(nInputPlane, nOutputPlane, kW, kH, dW, dH, padW, padH)
-        self.dilationW, self.dilationH = default(dilationW, 1), default(dilationH, 1)
-        self._checkWindow()
+        self._setWindow((kW, kH), (dW, dH), (padW, padH), (dilationW, dilationH))
 
     def __repr__(self) -> str:
-        start, end = super().__repr__().rsplit(")", 1)
-        return f"{start}, {self.dilationW},{self.dilationH}){end}"
+        return _with_dilation(super().__repr__(), self._written("dilation"))
+
+
+def _with_dilation(text: str, dilation: str) -> str:
+    start, end = text.rsplit(")", 1)
+    return f"{start}, {dilation}){end}"
 
 
 class VolumetricConvolution(Convolution):
@@ -148,13 +146,7 @@ class VolumetricConvolution(Convolution):
     ) -> None:
         super().__init__()
         self.nInputPlane, self.nOutputPlane = nInputPlane, nOutputPlane
-        self.kT, self.kW, self.kH = kT, kW, kH
-        self.dT, self.dW, self.dH = default(dT, 1), default(dW, 1), default(dH, 1)
-        self.padT = default(padT, 0)
-        self.padW = default(padW, self.padT)
-        self.padH = default(padH, self.padW)
-        self.bias = None
-        self._checkWindow()
+        self._setWindow((kT, kW, kH), (dT, dW, dH), (padT, padW, padH))
         self._allocate((nOutputPlane, nInputPlane, kT, kH, kW), (nOutputPlane,))
 
 
@@ -170,10 +162,9 @@ class VolumetricDilatedConvolution(VolumetricConvolution):
         dilationT: int = 1, dilationW: int = 1, dilationH: int = 1,
     ) -> None:
         super().__init__(nInputPlane, nOutputPlane, kT, kW, kH, dT, dW, dH, padT, padW, padH)
-        self.dilationT = default(dilationT, 1)
-        self.dilationW, self.dilationH = default(dilationW, 1), default(dilationH, 1)
-        self._checkWindow()
+        self._setWindow(
+            (kT, kW, kH), (dT, dW, dH), (padT, padW, padH), (dilationT, dilationW, dilationH)
+        )
 
     def __repr__(self) -> str:
-        start, end = super().__repr__().rsplit(")", 1)
-        return f"{start}, {self.dilationT},{self.dilationW},{self.dilationH}){end}"
+        return _with_dilation(super().__repr__(), self._written("dilation"))

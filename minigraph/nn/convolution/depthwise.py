@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from minigraph.nn.convolution.columns import Columns
-from minigraph.nn.convolution.geometry import default
 from minigraph.nn.convolution.weights import Weighted
 
 
@@ -21,18 +20,17 @@ class SpatialDepthWiseConvolution(Weighted, Columns):
     Source: https://github.com/torch/nn/blob/master/SpatialDepthWiseConvolution.lua
     """
 
+    kW: int
+    kH: int
+    _padFollows = True
+
     def __init__(
         self, nInputPlane: int, nOutputPlane: int, kW: int, kH: int, dW: int = 1, dH: int = 1,
         padW: int = 0, padH: Any = None,
     ) -> None:
         super().__init__()
         self.nInputPlane, self.nOutputPlane = nInputPlane, nOutputPlane
-        self.kW, self.kH = kW, kH
-        self.dW, self.dH = default(dW, 1), default(dH, 1)
-        self.padW = default(padW, 0)
-        self.padH = default(padH, self.padW)
-        self.bias = None
-        self._checkWindow()
+        self._setWindow((kW, kH), (dW, dH), (padW, padH))
         self._allocate((nOutputPlane, nInputPlane, kH, kW), (nOutputPlane, nInputPlane))
 
     def _fanIn(self) -> int:

@@ -121,8 +121,7 @@ class FullConvolution(Weighted, Columns):
     def __repr__(self) -> str:
         text = f"{self.typename()}({self.nInputPlane} -> {self.nOutputPlane}, {self._windowText()}"
         if any(self._numbers("adj")):
-            order = sorted(self._axes, key="TWH".index)
-            text += ", " + ",".join(str(getattr(self, "adj" + axis)) for axis in order)
+            text += ", " + self._written("adj")
         return f"{text}){self._bare()}"
 
 
@@ -142,12 +141,8 @@ class SpatialFullConvolution(FullConvolution):
     ) -> None:
         super().__init__()
         self.nInputPlane, self.nOutputPlane = nInputPlane, nOutputPlane
-        self.kW, self.kH = kW, kH
-        self.dW, self.dH = default(dW, 1), default(dH, 1)
-        self.padW, self.padH = default(padW, 0), default(padH, 0)
+        self._setWindow((kW, kH), (dW, dH), (padW, padH))
         self.adjW, self.adjH = default(adjW, 0), default(adjH, 0)
-        self.bias = None
-        self._checkWindow()
         self._checkAdjustment()
         self._allocate((nInputPlane, nOutputPlane, kH, kW), (nOutputPlane,))
 
@@ -169,11 +164,7 @@ class VolumetricFullConvolution(FullConvolution):
     ) -> None:
         super().__init__()
         self.nInputPlane, self.nOutputPlane = nInputPlane, nOutputPlane
-        self.kT, self.kW, self.kH = kT, kW, kH
-        self.dT, self.dW, self.dH = default(dT, 1), default(dW, 1), default(dH, 1)
-        self.padT, self.padW, self.padH = default(padT, 0), default(padW, 0), default(padH, 0)
+        self._setWindow((kT, kW, kH), (dT, dW, dH), (padT, padW, padH))
         self.adjT, self.adjW, self.adjH = default(adjT, 0), default(adjW, 0), default(adjH, 0)
-        self.bias = None
-        self._checkWindow()
         self._checkAdjustment()
         self._allocate((nInputPlane, nOutputPlane, kT, kH, kW), (nOutputPlane,))

@@ -109,7 +109,7 @@ class FractionalMaxPooling(RegionPooling):
 
     def _configure(self, sizes: Sizes, targets: Sequence[float]) -> None:
         """Set the region's and the output's size, or the ratios, in the order of the arguments."""
-        names = sorted(self._axes, key="TWH".index)
+        names = self._order()
         if min(sizes) < 2:
             raise ArgumentError(f"{self.typename()}: regions must be at least 2 long, got {sizes}")
         exact = all(target >= 1 for target in targets)
@@ -164,7 +164,7 @@ class FractionalMaxPooling(RegionPooling):
         return self._pool(input, x, starts, ends)
 
     def __repr__(self) -> str:
-        names = sorted(self._axes, key="TWH".index)
+        names = self._order()
         targets = [getattr(self, f"out{n}") or getattr(self, f"ratio{n}") for n in names]
         pools = [getattr(self, f"poolSize{n}") for n in names]
         return f"{self.typename()}({'x'.join(map(str, targets))}, {','.join(map(str, pools))})"

@@ -9,7 +9,7 @@ loops over the few taps and never over pixels.
 from __future__ import annotations
 
 from itertools import product
-from typing import Any, Iterator, NamedTuple, Optional
+from typing import Any, Iterator, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -74,6 +74,11 @@ class Sliding(Module):
 
     _axes: tuple[str, ...] = ("H", "W")
 
+    #: What the constructor takes for a stride that is not given: the kernel's size, or 1.
+    _stepsByKernel = False
+    #: Whether a padding that is not given is that of the argument before, or 0.
+    _padFollows = False
+
     padT = padH = padW = 0
     dilationT = dilationH = dilationW = 1
 
@@ -83,6 +88,28 @@ class Sliding(Module):
     @property
     def _window(self) -> Window:
         return Window(*map(self._numbers, ("k", "d", "pad", "dilation")))
+
+    def _order(self) -> list[str]:
+        """Return the axes in the order of Torch's arguments: time, width, height."""
+        return sorted(self._axes, key="TWH".index)
+
+    def _setWindow(
+        self,
+        kernel: Sequence[int],
+        stride: Sequence[Optional[int]],
+        pad: Sequence[Optional[int]] = (0, 0, 0),
+        dilation: Sequence[Optional[int]] = (1, 1, 1),
+    ) -> None:
+        """Set and check the window's attributes, given in the order of Torch's arguments."""
+        before = 0
+        for axis, k, d, p, e in zip(self._order(), kernel, stride, pad, dilation):
+            p = default(p, before)
+            before = p if self._padFollows else 0
+            setattr(self, f"k{axis}", k)
+            setattr(self, f"d{axis}", default(d, k if self._stepsByKernel else 1))
+            setattr(self, f"pad{axis}", p)
+            setattr(self, f"dilation{axis}", default(e, 1))
+        self._checkWindow()
 
     def _checkWindow(self) -> None:
         """Raise ArgumentError unless kernel, stride and dilation are positive and padding is not negative."""
@@ -166,18 +193,16 @@ class Sliding(Module):
 
     def _windowText(self, always: bool = False) -> str:
         """Write ``3x3, 1,1, 0,0`` in Torch's order; padding (and the stride, unless ``always``) if any."""
-        order = sorted(self._axes, key="TWH".index)
-
-        def written(prefix: str, separator: str = ",") -> str:
-            return separator.join(str(getattr(self, prefix + axis)) for axis in order)
-
         padded = any(self._numbers("pad"))
-        text = written("k", "x")
+        text = self._written("k", "x")
         if always or padded or set(self._numbers("d")) != {1}:
-            text += ", " + written("d")
+            text += ", " + self._written("d")
         if padded:
-            text += ", " + written("pad")
+            text += ", " + self._written("pad")
         return text
+
+    def _written(self, prefix: str, separator: str = ",") -> str:
+        return separator.join(str(getattr(self, prefix + axis)) for axis in self._order())
 
 
 def default(value: Optional[int], otherwise: int) -> int:

@@ -8,7 +8,6 @@ import numpy as np
 
 from minigraph.errors import InputError, format_shape
 from minigraph.nn.convolution.columns import Columns
-from minigraph.nn.convolution.geometry import default
 from minigraph.nn.convolution.weights import Weighted
 
 
@@ -21,17 +20,18 @@ class SpatialConvolutionLocal(Weighted, Columns):
     Source: https://github.com/torch/nn/blob/master/doc/convolution.md#nn.SpatialConvolutionLocal
     """
 
+    kW: int
+    kH: int
+    _padFollows = True
+
     def __init__(
         self, nInputPlane: int, nOutputPlane: int, iW: int, iH: int, kW: int, kH: int,
         dW: int = 1, dH: int = 1, padW: int = 0, padH: Any = None,
     ) -> None:
         super().__init__()
         self.nInputPlane, self.nOutputPlane = nInputPlane, nOutputPlane
-        self.iW, self.iH, self.kW, self.kH = iW, iH, kW, kH
-        self.dW, self.dH = default(dW, 1), default(dH, 1)
-        self.padW = default(padW, 0)
-        self.padH = default(padH, self.padW)
-        self._checkWindow()
+        self.iW, self.iH = iW, iH
+        self._setWindow((kW, kH), (dW, dH), (padW, padH))
         self.oH, self.oW = self._places((iH, iW))
         self._allocate(
             (self.oH, self.oW, nOutputPlane, nInputPlane, kH, kW),

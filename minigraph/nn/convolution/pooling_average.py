@@ -8,8 +8,8 @@ from typing import Any, Optional, TypeVar
 
 import numpy as np
 
-from minigraph.errors import ArgumentError
-from minigraph.nn.convolution.geometry import Sizes, Sliding, default
+from minigraph.nn.convolution.geometry import Sizes, Sliding
+from minigraph.nn.convolution.rounding import Rounding
 from minigraph.nn.convolution.weights import Weighted
 
 Self = TypeVar("Self", bound="AveragePooling")
@@ -55,23 +55,12 @@ class Sums(Sliding):
         np.copyto(out, g[self._inside(window.pad, size)])
 
 
-class AveragePooling(Sums):
+class AveragePooling(Rounding, Sums):
     """Base: the mean of a window; what it counts of the padding can be set."""
 
-    ceil_mode = False
     count_include_pad = True
     #: Models saved by older versions have ``divide`` False: the sum instead of the mean.
     divide = True
-
-    def ceil(self: Self) -> Self:
-        """Let the last window stick out of the (padded) input; return the module."""
-        self.ceil_mode = True
-        return self
-
-    def floor(self: Self) -> Self:
-        """Leave out what does not fill a window (the default); return the module."""
-        self.ceil_mode = False
-        return self
 
     def setCountIncludePad(self: Self) -> Self:
         """Divide by the entries of the padded input in the window (the default); return the module."""
@@ -82,14 +71,6 @@ class AveragePooling(Sums):
         """Divide by the entries of the input itself in the window; return the module."""
         self.count_include_pad = False
         return self
-
-    def _checkWindow(self) -> None:
-        super()._checkWindow()
-        kernel, _, pad, _ = self._window
-        if any(p > k // 2 for p, k in zip(pad, kernel)):
-            raise ArgumentError(
-                f"{self!r}: padding {pad} must not exceed half of the kernel {kernel}"
-            )
 
     def _share(self, size: Sizes, places: Sizes) -> np.ndarray:
         """Return one over the number of entries that each window counts."""
@@ -119,9 +100,6 @@ class AveragePooling(Sums):
         self._spread(g * self._share(x.shape[2:], g.shape[2:]), x.shape[2:], gradInput)
         return self.gradInput
 
-    def __repr__(self) -> str:
-        return f"{self.typename()}({self._windowText(always=True)})"
-
 
 class SpatialAveragePooling(AveragePooling):
     """Mean of windows of ``kW`` by ``kH`` that move by ``dW`` and ``dH`` (1 by default).
@@ -135,10 +113,7 @@ class SpatialAveragePooling(AveragePooling):
         self, kW: int, kH: int, dW: int = 1, dH: int = 1, padW: int = 0, padH: int = 0
     ) -> None:
         super().__init__()
-        self.kW, self.kH = kW, kH
-        self.dW, self.dH = default(dW, 1), default(dH, 1)
-        self.padW, self.padH = default(padW, 0), default(padH, 0)
-        self._checkWindow()
+        self._setWindow((kW, kH), (dW, dH), (padW, padH))
 
 
 class VolumetricAveragePooling(AveragePooling):
@@ -149,16 +124,14 @@ class VolumetricAveragePooling(AveragePooling):
     """
 
     _axes = ("T", "H", "W")
+    _stepsByKernel = True
 
     def __init__(
         self, kT: int, kW: int, kH: int, dT: Any = None, dW: Any = None, dH: Any = None,
         padT: int = 0, padW: int = 0, padH: int = 0,
     ) -> None:
         super().__init__()
-        self.kT, self.kW, self.kH = kT, kW, kH
-        self.dT, self.dW, self.dH = default(dT, kT), default(dW, kW), default(dH, kH)
-        self.padT, self.padW, self.padH = default(padT, 0), default(padW, 0), default(padH, 0)
-        self._checkWindow()
+        self._setWindow((kT, kW, kH), (dT, dW, dH), (padT, padW, padH))
 
 
 class SpatialSubSampling(Weighted, Sums):
@@ -172,14 +145,13 @@ class SpatialSubSampling(Weighted, Sums):
     _buffers = (*Sums._buffers, "_sums")
     _sums: Optional[np.ndarray] = None
 
-    def __init__(
-        self, nInputPlane: int, kW: int, kH: int, dW: int = 1, dH: int = 1
-    ) -> None:
+    kW: int
+    kH: int
+
+    def __init__(self, nInputPlane: int, kW: int, kH: int, dW: int = 1, dH: int = 1) -> None:
         super().__init__()
         self.nInputPlane = nInputPlane
-        self.kW, self.kH = kW, kH
-        self.dW, self.dH = default(dW, 1), default(dH, 1)
-        self._checkWindow()
+        self._setWindow((kW, kH), (dW, dH))
         self._allocate((nInputPlane,), (nInputPlane,))
 
     def _fanIn(self) -> int:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any, Optional, TypeVar
+from typing import Any, Optional
 
 import numpy as np
 
-from minigraph.errors import ArgumentError, InputError
-from minigraph.nn.convolution.geometry import Sizes, Sliding, default
+from minigraph.errors import InputError
+from minigraph.nn.convolution.geometry import Sizes, Sliding
+from minigraph.nn.convolution.rounding import Rounding
 from minigraph.tensors import resize
-
-Self = TypeVar("Self", bound="MaxPooling")
 
 
 class Pooling(Sliding):
@@ -54,7 +53,7 @@ def scatter(
         target[...] = np.bincount(flat, values.ravel(), minlength=out.size)
 
 
-class MaxPooling(Pooling):
+class MaxPooling(Rounding, Pooling):
     """Base: the largest value in a window that slides over ``_axes``; the first one if several."""
 
     _buffers = (*Pooling._buffers, "_around", "_better", "_winner", "_number")
@@ -62,27 +61,9 @@ class MaxPooling(Pooling):
     _better: Optional[np.ndarray] = None
     _winner: Optional[np.ndarray] = None
     _number: Optional[np.ndarray] = None
+    _stepsByKernel = True
 
-    ceil_mode = False
     iheight = iwidth = itime = 0
-
-    def ceil(self: Self) -> Self:
-        """Let the last window stick out of the (padded) input; return the module."""
-        self.ceil_mode = True
-        return self
-
-    def floor(self: Self) -> Self:
-        """Leave out what does not fill a window (the default); return the module."""
-        self.ceil_mode = False
-        return self
-
-    def _checkWindow(self) -> None:
-        super()._checkWindow()
-        kernel, _, pad, _ = self._window
-        if any(p > k // 2 for p, k in zip(pad, kernel)):
-            raise ArgumentError(
-                f"{self!r}: padding {pad} must not exceed half of the kernel {kernel}"
-            )
 
     def _disjoint(self) -> bool:
         window = self._window
@@ -150,9 +131,6 @@ class MaxPooling(Pooling):
         np.take(offsets, self._winner, out=indices, mode="clip")
         indices += corner
 
-    def __repr__(self) -> str:
-        return f"{self.typename()}({self._windowText(always=True)})"
-
 
 class SpatialMaxPooling(MaxPooling):
     """Largest value in windows of ``kW`` by ``kH`` that move by ``dW`` and ``dH`` (the kernel's size).
@@ -166,10 +144,7 @@ class SpatialMaxPooling(MaxPooling):
         self, kW: int, kH: int, dW: Any = None, dH: Any = None, padW: int = 0, padH: int = 0
     ) -> None:
         super().__init__()
-        self.kW, self.kH = kW, kH
-        self.dW, self.dH = default(dW, kW), default(dH, kH)
-        self.padW, self.padH = default(padW, 0), default(padH, 0)
-        self._checkWindow()
+        self._setWindow((kW, kH), (dW, dH), (padW, padH))
 
 
 class SpatialDilatedMaxPooling(SpatialMaxPooling):
@@ -183,11 +158,10 @@ class SpatialDilatedMaxPooling(SpatialMaxPooling):
         dilationW: int = 1, dilationH: int = 1,
     ) -> None:
         super().__init__(kW, kH, dW, dH, padW, padH)
-        self.dilationW, self.dilationH = default(dilationW, 1), default(dilationH, 1)
-        self._checkWindow()
+        self._setWindow((kW, kH), (dW, dH), (padW, padH), (dilationW, dilationH))
 
     def __repr__(self) -> str:
-        return f"{super().__repr__()[:-1]}, {self.dilationW},{self.dilationH})"
+        return f"{super().__repr__()[:-1]}, {self._written('dilation')})"
 
 
 class VolumetricMaxPooling(MaxPooling):
@@ -204,10 +178,7 @@ class VolumetricMaxPooling(MaxPooling):
         padT: int = 0, padW: int = 0, padH: int = 0,
     ) -> None:
         super().__init__()
-        self.kT, self.kW, self.kH = kT, kW, kH
-        self.dT, self.dW, self.dH = default(dT, kT), default(dW, kW), default(dH, kH)
-        self.padT, self.padW, self.padH = default(padT, 0), default(padW, 0), default(padH, 0)
-        self._checkWindow()
+        self._setWindow((kT, kW, kH), (dT, dW, dH), (padT, padW, padH))
 
 
 class VolumetricDilatedMaxPooling(VolumetricMaxPooling):
@@ -222,9 +193,9 @@ class VolumetricDilatedMaxPooling(VolumetricMaxPooling):
         dilationT: int = 1, dilationW: int = 1, dilationH: int = 1,
     ) -> None:
         super().__init__(kT, kW, kH, dT, dW, dH, padT, padW, padH)
-        self.dilationT = default(dilationT, 1)
-        self.dilationW, self.dilationH = default(dilationW, 1), default(dilationH, 1)
-        self._checkWindow()
+        self._setWindow(
+            (kT, kW, kH), (dT, dW, dH), (padT, padW, padH), (dilationT, dilationW, dilationH)
+        )
 
     def __repr__(self) -> str:
-        return f"{super().__repr__()[:-1]}, {self.dilationT},{self.dilationW},{self.dilationH})"
+        return f"{super().__repr__()[:-1]}, {self._written('dilation')})"

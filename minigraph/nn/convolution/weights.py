@@ -18,9 +18,9 @@ class Weighted(Module):
     """Base of layers with ``weight`` and an optional ``bias``, both drawn uniformly."""
 
     weight: np.ndarray
-    bias: Optional[np.ndarray]
+    bias: Optional[np.ndarray] = None
     gradWeight: np.ndarray
-    gradBias: Optional[np.ndarray]
+    gradBias: Optional[np.ndarray] = None
 
     def _allocate(self, weight: tuple[int, ...], bias: tuple[int, ...]) -> None:
         """Make the parameters and their gradients (zero) and draw the parameters."""
