@@ -179,6 +179,12 @@ def test_weight_norm_inside_a_container() -> None:
     np.testing.assert_allclose(inner.get(1).weight, inner.v * (inner.g / norm)[:, None])
 
 
+def test_gradcheck_sees_the_parameters_of_weight_norm() -> None:
+    net = filled(nn.Sequential(), nn.WeightNorm(nn.Linear(3, 2)))
+    report = mg.debug.gradcheck(net, RNG.standard_normal((2, 3)))
+    assert report.ok and "1.v" in str(report) and "1.g" in str(report)
+
+
 def test_dont_cast_keeps_its_type() -> None:
     inside = nn.Linear(4, 3)
     net = filled(nn.Sequential(), nn.Linear(4, 4), nn.DontCast(inside, True), nn.Tanh()).float()

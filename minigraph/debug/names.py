@@ -101,7 +101,10 @@ def _identity(array: np.ndarray) -> tuple[Any, ...]:
 
 
 def _layers(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:
-    """Yield ``(prefix of names, layer)`` of every layer below (and including) ``module``."""
+    """Yield ``(prefix of names, layer)`` of every layer below (and including) ``module``.
+
+    A container with parameters of its own, such as WeightNorm, counts as a layer.
+    """
     if isinstance(module, nn.gModule):
         keys = [NodeInfo.of(node).key for node in module.forwardnodes]
         for node, key in zip(module.forwardnodes, keys):
@@ -109,7 +112,7 @@ def _layers(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:
                 unique = key if keys.count(key) == 1 else f"{key} (node {node.id})"
                 inner = "/" if isinstance(node.module, nn.gModule) else "."
                 yield from _layers(node.module, f"{prefix}{unique}{inner}")
-    elif isinstance(module, nn.Container):
+    elif isinstance(module, nn.Container) and type(module).parameters is nn.Container.parameters:
         for number, below in enumerate(module.modules, 1):
             inner = "/" if isinstance(below, nn.gModule) else "."
             yield from _layers(below, f"{prefix}{number}{inner}")
