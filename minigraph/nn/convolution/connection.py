@@ -87,9 +87,9 @@ class Mapped(Weighted, Columns):
         for kernel, target in zip(self.weight, targets):
             bound = 1.0 / math.sqrt(fan[target])
             generator.fillUniform(kernel, -bound, bound)
-        for plane in range(0 if self.bias is None else self.nOutputPlane):
-            bound = 1.0 / math.sqrt(fan[plane]) if fan[plane] else 0.0
-            self.bias[plane] = uniform(-bound, bound)
+        if self.bias is not None:
+            bounds = [1.0 / math.sqrt(n) if n else 0.0 for n in fan]
+            self.bias[...] = [uniform(-bound, bound) for bound in bounds]
         return self
 
     def _connections(self) -> tuple[np.ndarray, np.ndarray]:
