@@ -77,7 +77,8 @@ class _Check:
         for parameter in self._parameters:
             for gradient in parameter.gradients:
                 gradient.fill(0)
-        self._gradInput = copy_table(self._module.backward(mine, copy_table(self._weights)))
+        self._module.backward(mine, copy_table(self._weights))
+        self._gradInput = copy_table(self._module.gradInput)
         self._gradients = [parameter.gradient() for parameter in self._parameters]
         self._restore()
 

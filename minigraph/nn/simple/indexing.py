@@ -65,6 +65,13 @@ class Index(_Picking):
         np.add.at(np.moveaxis(gradients[0], axis, 0), rows, np.moveaxis(g, axis, 0))
         return gradients
 
+    def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> np.ndarray:
+        """Return the gradient of the tensor alone, as Torch7 does: the indices have none.
+
+        ``gradInput`` is the whole table, so that a graph finds an entry for each input.
+        """
+        return super().backward(input, gradOutput, scale)[0]
+
     def __repr__(self) -> str:
         return f"nn.Index({self.dimension})"
 
