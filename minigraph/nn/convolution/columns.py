@@ -10,6 +10,7 @@ processing", 2006.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from math import prod
 from typing import Any, Iterator, Optional
 
@@ -17,20 +18,18 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from minigraph.nn.convolution.geometry import Sizes, Sliding
-from minigraph.tensors import resize
+from minigraph.tensors import resize, scratch
 
 #: Entries of a block of columns: what fits a processor's second-level cache.
 _BLOCK = 1 << 18
 
 
 class Columns(Sliding):
-    """Base of layers that compute on columns; holds the buffers they are built in."""
+    """Base of layers that compute on columns."""
 
-    _buffers: tuple[str, ...] = ("_columns", "_around", "_folded", "_product")
-    _columns: Optional[np.ndarray] = None
+    _buffers: tuple[str, ...] = ("_around", "_folded")
     _around: Optional[np.ndarray] = None
     _folded: Optional[np.ndarray] = None
-    _product: Optional[np.ndarray] = None
 
     def _blocks(self, samples: int, entries: int) -> Iterator[slice]:
         """Yield slices of the batch of about ``_BLOCK`` entries, ``entries`` a sample."""
@@ -38,16 +37,20 @@ class Columns(Sliding):
         for start in range(0, samples, step):
             yield slice(start, min(start + step, samples))
 
-    def _scratch(self, name: str, rows: int, columns: int) -> np.ndarray:
-        """Return a ``(rows, columns)`` view of the buffer ``name``, which grows as needed."""
-        buffer = getattr(self, name)
-        if buffer is None or buffer.size < rows * columns or buffer.dtype != self.dtype:
-            buffer = np.empty(rows * columns, self.dtype)
-            setattr(self, name, buffer)
-        return buffer[: rows * columns].reshape(rows, columns)
+    def _matrices(self, *shapes: tuple[int, int]) -> list[np.ndarray]:
+        """Return matrices to compute in until the next call (see ``tensors.scratch``)."""
+        sizes = [-(-rows * columns // 16) * 16 for rows, columns in shapes]
+        memory = scratch((sum(sizes),), self.dtype)
+        ends = accumulate(sizes)
+        return [
+            memory[end - size : end][: prod(shape)].reshape(shape)
+            for shape, size, end in zip(shapes, sizes, ends)
+        ]
 
-    def _unfold(self, x: np.ndarray, places: Sizes) -> np.ndarray:
-        """Return the columns of samples ``x`` ``(n, C, *size)``."""
+    def _unfold(
+        self, x: np.ndarray, places: Sizes, out: Optional[np.ndarray] = None
+    ) -> np.ndarray:
+        """Return the columns of samples ``x`` ``(n, C, *size)``, written into ``out`` if need be."""
         window = self._window
         padded = self._padded(x, window.reach(places), "_around")
         dims = len(places)
@@ -66,9 +69,10 @@ class Columns(Sliding):
         rows = prod(view.shape[: dims + 1])
         if view.flags.c_contiguous:
             return view.reshape(rows, -1)
-        columns = self._scratch("_columns", rows, len(x) * prod(places))
-        np.copyto(columns.reshape(view.shape), view)
-        return columns
+        if out is None:
+            (out,) = self._matrices((rows, len(x) * prod(places)))
+        np.copyto(out.reshape(view.shape), view)
+        return out
 
     def _fold(self, columns: np.ndarray, places: Sizes, out: np.ndarray) -> None:
         """Write into ``out`` ``(n, C, *size)`` the sum of what the columns hold for each entry."""

@@ -30,10 +30,10 @@ class Convolution(Weighted, Columns):
         weight = self._matrix()
         out = self._shaped("output", np.asarray(input), (self.nOutputPlane, *places))
         for block in self._blocks(len(x), max(weight.shape) * prod(places)):
-            columns = self._unfold(x[block], places)
-            product = self._scratch("_product", len(weight), columns.shape[1])
-            np.dot(weight, columns, out=product)
             target = out[block]
+            width = len(target) * prod(places)
+            columns, product = self._matrices((weight.shape[1], width), (len(weight), width))
+            np.dot(weight, self._unfold(x[block], places, columns), out=product)
             result = product.reshape(self.nOutputPlane, len(target), *places).swapaxes(0, 1)
             if self.bias is None:
                 np.copyto(target, result)
@@ -49,7 +49,7 @@ class Convolution(Weighted, Columns):
         gradInput = self._shaped("gradInput", np.asarray(input), x.shape[1:])
         for block in self._blocks(len(x), max(weight.shape) * prod(places)):
             matrix = by_plane(g[block])
-            columns = self._scratch("_columns", len(weight), matrix.shape[1])
+            (columns,) = self._matrices((len(weight), matrix.shape[1]))
             np.dot(weight, matrix, out=columns)
             self._fold(columns, places, gradInput[block])
         return self.gradInput
@@ -58,10 +58,11 @@ class Convolution(Weighted, Columns):
         x = self._planes(input, self.nInputPlane)
         places = self._places(x.shape[2:])
         g = self._planes(gradOutput, self.nOutputPlane, "gradOutput")
-        product = self._scratch("_product", *self._matrix().shape)
-        for block in self._blocks(len(x), max(product.shape) * prod(places)):
+        rows, taps = self._matrix().shape
+        for block in self._blocks(len(x), max(rows, taps) * prod(places)):
             matrix = by_plane(g[block])
-            np.dot(matrix, self._unfold(x[block], places).T, out=product)
+            product, columns = self._matrices((rows, taps), (taps, matrix.shape[1]))
+            np.dot(matrix, self._unfold(x[block], places, columns).T, out=product)
             self._accumulate(product, scale)
             self._accumulateBias(matrix.sum(1), scale)
 

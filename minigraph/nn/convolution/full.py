@@ -79,7 +79,7 @@ class FullConvolution(Weighted, Columns):
         out = self._shaped("output", given, (self.nOutputPlane, *size))
         for block in self._blocks(len(x), max(weight.shape) * prod(places)):
             matrix = by_plane(x[block])
-            columns = self._scratch("_columns", len(weight), matrix.shape[1])
+            (columns,) = self._matrices((len(weight), matrix.shape[1]))
             np.dot(weight, matrix, out=columns)
             self._fold(columns, places, out[block])
             if self.bias is not None:
@@ -95,10 +95,10 @@ class FullConvolution(Weighted, Columns):
             self.gradInput = self.gradInput[0]
         gradInput = self._shaped("gradInput", given, x.shape[1:])
         for block in self._blocks(len(x), max(weight.shape) * prod(places)):
-            columns = self._unfold(g[block], places)
-            product = self._scratch("_product", len(weight), columns.shape[1])
-            np.dot(weight, columns, out=product)
             target = gradInput[block]
+            width = len(target) * prod(places)
+            columns, product = self._matrices((weight.shape[1], width), (len(weight), width))
+            np.dot(weight, self._unfold(g[block], places, columns), out=product)
             np.copyto(
                 target, product.reshape(len(weight), len(target), *places).swapaxes(0, 1)
             )
@@ -112,9 +112,11 @@ class FullConvolution(Weighted, Columns):
         _, x, _ = self._read(input)
         places = x.shape[2:]
         g = self._planes(gradOutput, self.nOutputPlane, "gradOutput")
-        product = self._scratch("_product", *self._matrix().shape)
-        for block in self._blocks(len(x), max(product.shape) * prod(places)):
-            np.dot(by_plane(x[block]), self._unfold(g[block], places).T, out=product)
+        rows, taps = self._matrix().shape
+        for block in self._blocks(len(x), max(rows, taps) * prod(places)):
+            matrix = by_plane(x[block])
+            product, columns = self._matrices((rows, taps), (taps, matrix.shape[1]))
+            np.dot(matrix, self._unfold(g[block], places, columns).T, out=product)
             self._accumulate(product, scale)
         self._accumulateBias(g.sum((0, *range(2, g.ndim))), scale)
 

@@ -78,7 +78,7 @@ class SpatialConvolutionLocal(Weighted, Columns):
         g = self._gradByPlace(gradOutput)
         gradInput = self._shaped("gradInput", np.asarray(input), x.shape[1:])
         product = np.matmul(self._weights().swapaxes(1, 2), g).transpose(1, 2, 0)
-        columns = self._scratch("_columns", len(product), product.size // len(product))
+        (columns,) = self._matrices((len(product), product.size // len(product)))
         np.copyto(columns.reshape(product.shape), product)
         self._fold(columns, (self.oH, self.oW), gradInput)
         return self.gradInput

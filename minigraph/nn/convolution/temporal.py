@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 from minigraph.errors import ArgumentError, InputError, format_shape
 from minigraph.nn.convolution.geometry import default
 from minigraph.nn.convolution.weights import Weighted
-from minigraph.tensors import resize
+from minigraph.tensors import resize, scratch
 
 
 class Temporal(Weighted):
@@ -62,9 +62,8 @@ class TemporalConvolution(Temporal):
     Source: https://github.com/torch/nn/blob/master/doc/convolution.md#nn.TemporalConvolution
     """
 
-    _buffers = ("_columns", "_product")
+    _buffers = ("_columns",)
     _columns: Optional[np.ndarray] = None
-    _product: Optional[np.ndarray] = None
 
     def __init__(
         self, inputFrameSize: int, outputFrameSize: int, kW: int, dW: int = 1
@@ -118,9 +117,9 @@ class TemporalConvolution(Temporal):
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         columns = self._unfold(self._frames(input))
         g = self._tensor(gradOutput, what="gradOutput").reshape(-1, self.outputFrameSize)
-        self._product = resize(self._product, self.weight.shape, self.dtype)
-        np.dot(g.T, columns, out=self._product)
-        self._accumulate(self._product, scale)
+        product = scratch(self.weight.shape, self.dtype)
+        np.dot(g.T, columns, out=product)
+        self._accumulate(product, scale)
         self._accumulateBias(g.sum(0), scale)
 
 
