@@ -58,8 +58,7 @@ class Case:
     every leaf is a batch whose samples do not influence each other; ``single`` that a batch of
     one is accepted all the same. ``slope`` is what gradInput is, as a multiple of the
     derivative (0 for ZeroGrad), ``penalty`` what the module adds to the loss by itself.
-    ``inplace`` cases may write over their input. ``tolerance`` is the relative error of the
-    finite differences.
+    ``tolerance`` is the relative error of the finite differences.
     """
 
     build: Callable[[], Any]
@@ -70,7 +69,6 @@ class Case:
     single: bool = False
     slope: float = 1.0
     penalty: Callable[[Any], float] = lambda module: 0.0
-    inplace: bool = False
     tolerance: float = 1e-6
     step: float = 1e-5
     name: str = ""

@@ -66,16 +66,16 @@ CASES = {
     "Mul": [Case(lambda: nn.Mul(), normal(3, 4), batch=True)],
     "AddConstant": [
         Case(lambda: nn.AddConstant(1.5), normal(3, 4), batch=True),
-        Case(lambda: nn.AddConstant(1.5, True), normal(3, 4), batch=True, inplace=True),
+        Case(lambda: nn.AddConstant(1.5, True), normal(3, 4), batch=True),
     ],
     "MulConstant": [
         Case(lambda: nn.MulConstant(-1.5), normal(3, 4), batch=True),
-        Case(lambda: nn.MulConstant(-1.5, True), normal(3, 4), batch=True, inplace=True),
+        Case(lambda: nn.MulConstant(-1.5, True), normal(3, 4), batch=True),
     ],
     "Dropout": [
         Case(lambda: nn.Dropout(0.4), normal(3, 4), single=True),
         Case(lambda: nn.Dropout(0.4, True), normal(4)),
-        Case(lambda: nn.Dropout(0.4, False, True), normal(3, 4), inplace=True),
+        Case(lambda: nn.Dropout(0.4, False, True), normal(3, 4)),
         Case(lambda: nn.Dropout(0.4, False, False, True), normal(3, 4), single=True),
     ],
     "SpatialDropout": [

@@ -11,7 +11,7 @@ three = table(normal(4), normal(4), normal(4))
 CASES = {
     "CAddTable": [
         Case(lambda: nn.CAddTable(), two, batch=True),
-        Case(lambda: nn.CAddTable(True), three, inplace=True),
+        Case(lambda: nn.CAddTable(True), three),
     ],
     "CSubTable": [Case(lambda: nn.CSubTable(), two, batch=True)],
     "CMulTable": [Case(lambda: nn.CMulTable(), two, batch=True), Case(lambda: nn.CMulTable(), three)],

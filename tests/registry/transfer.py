@@ -19,30 +19,30 @@ CASES = {
     ],
     "ReLU": [
         Case(lambda: nn.ReLU(), apart, batch=True),
-        Case(lambda: nn.ReLU(True), apart, batch=True, inplace=True),
+        Case(lambda: nn.ReLU(True), apart, batch=True),
     ],
     "ReLU6": [
         Case(lambda: nn.ReLU6(), spread(5, 12), batch=True),
-        Case(lambda: nn.ReLU6(True), spread(5, 12), batch=True, inplace=True),
+        Case(lambda: nn.ReLU6(True), spread(5, 12), batch=True),
     ],
     "Threshold": [
         Case(lambda: nn.Threshold(0.1, -3), apart, batch=True),
-        Case(lambda: nn.Threshold(0.1, -3, True), apart, batch=True, inplace=True),
+        Case(lambda: nn.Threshold(0.1, -3, True), apart, batch=True),
     ],
     "HardTanh": [
         Case(lambda: nn.HardTanh(), apart, batch=True),
-        Case(lambda: nn.HardTanh(-0.3, 0.7, True), apart, batch=True, inplace=True),
+        Case(lambda: nn.HardTanh(-0.3, 0.7, True), apart, batch=True),
     ],
     "Clamp": [Case(lambda: nn.Clamp(-0.5, 0.5), apart, batch=True)],
     "HardShrink": [Case(lambda: nn.HardShrink(0.3), apart, batch=True)],
     "SoftShrink": [Case(lambda: nn.SoftShrink(0.3), apart, batch=True)],
     "ELU": [
         Case(lambda: nn.ELU(0.5), apart, batch=True),
-        Case(lambda: nn.ELU(0.5, True), apart, batch=True, inplace=True),
+        Case(lambda: nn.ELU(0.5, True), apart, batch=True),
     ],
     "LeakyReLU": [
         Case(lambda: nn.LeakyReLU(0.2), apart, batch=True),
-        Case(lambda: nn.LeakyReLU(0.2, True), apart, batch=True, inplace=True),
+        Case(lambda: nn.LeakyReLU(0.2, True), apart, batch=True),
     ],
     "PReLU": [
         Case(lambda: nn.PReLU(), apart, batch=True),
@@ -50,7 +50,7 @@ CASES = {
     ],
     "RReLU": [
         Case(lambda: nn.RReLU(), apart, single=True),
-        Case(lambda: nn.RReLU(0.2, 0.3, True), apart, inplace=True),
+        Case(lambda: nn.RReLU(0.2, 0.3, True), apart),
     ],
     "CReLU": [
         Case(lambda: nn.CReLU(1), apart, batch=True),
