@@ -1,6 +1,6 @@
 """minigraph: Torch7's nn and nngraph in Python."""
 
-from minigraph import debug, errors, nn, optim, random, rnn
+from minigraph import debug, errors, nn, optim, random, rnn, text
 from minigraph.drawing import dot, draw
 from minigraph.drawing.display import install as _install_display
 from minigraph.graph import Graph, Node, annotateNodes
@@ -16,4 +16,5 @@ __version__ = "0.1.0"
 __all__ = [
     "Graph", "Node", "annotateNodes", "debug", "dot", "draw", "errors", "getdefaulttensortype",
     "manualSeed", "nest", "nn", "optim", "random", "rnn", "setDebug", "setdefaulttensortype",
+    "text",
 ]

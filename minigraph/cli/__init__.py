@@ -12,7 +12,9 @@ import click
 
 from minigraph import __version__
 from minigraph.cli.failures import Command, Failure
+from minigraph.cli.sample import sample
 from minigraph.cli.show import json_option, show_report
+from minigraph.cli.train import train
 
 _INPUT_HELP = (
     "Random input of these shapes: 2x3 is a tensor, [2x3,[2x4,2x4]] a table, "
@@ -104,6 +106,10 @@ def check(
     show_report(report, as_json)
     if not report.ok:
         raise SystemExit(1)
+
+
+main.add_command(train)
+main.add_command(sample)
 
 
 def _load(target: str, shapes: Optional[str], seed: int, kind: Any) -> tuple[Any, Any]:

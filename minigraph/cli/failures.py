@@ -49,6 +49,17 @@ class Command(click.Command):
             raise failure from failure.__cause__
 
 
+class OneLineCommand(Command):
+    """A command that answers wrong flags in one line too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            message = f"{error.format_message()} ({ctx.command_path} --help lists the options)"
+            raise Failure(message) from error
+
+
 def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     ctx.meta[_TRACEBACK] = value
 

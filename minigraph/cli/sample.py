@@ -1,0 +1,46 @@
+"""``minigraph sample``: text from a checkpoint, printed as it is drawn."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from minigraph.cli.failures import Failure, OneLineCommand
+
+
+@click.command(cls=OneLineCommand)
+@click.argument("checkpoint", metavar="CKPT", type=click.Path(path_type=Path))
+@click.option("--primetext", default="", help="Text to go on from.")
+@click.option(
+    "--temperature", default=1.0, show_default=True,
+    help="Below 1 likely characters become likelier; 0 always takes the likeliest.",
+)
+@click.option("--length", default=2000, show_default=True, help="Number of characters to write.")
+@click.option("--seed", default=123, show_default=True, help="Seed of the random numbers.")
+def sample(checkpoint: Path, primetext: str, temperature: float, length: int, seed: int) -> None:
+    """Write text from a model that minigraph train saved.
+
+    CKPT is a checkpoint, or a folder of which the newest is taken.
+    """
+    from minigraph import text
+    from minigraph.text.sampling import Sampler
+
+    if checkpoint.is_dir():
+        found = text.Folder(checkpoint).newest(lambda message: click.echo(f"minigraph: {message}", err=True))
+        if found is None:
+            raise Failure(f"{checkpoint} holds no readable checkpoint")
+    else:
+        found = text.read_checkpoint(checkpoint)
+    characters = Sampler(found).sample(length, primetext, temperature, seed)
+    _write(primetext)
+    for character in characters:
+        _write(character)
+    _write("\n")
+
+
+def _write(characters: str) -> None:
+    """Print at once; what the terminal's encoding lacks is printed as an escape."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    click.echo(characters.encode(encoding, "backslashreplace").decode(encoding), nl=False)

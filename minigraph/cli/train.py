@@ -1,0 +1,119 @@
+"""``minigraph train``: a character-level language model."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import click
+
+from minigraph.cli.failures import Failure, OneLineCommand, describe
+from minigraph.text.options import TrainingOptions, flag
+
+_FLAGS = (
+    # option, type, help; the defaults are those of TrainingOptions
+    ("rnn_size", int, "Size of the hidden state of each layer."),
+    ("num_layers", int, "Number of layers."),
+    ("model", str, "lstm, gru or rnn."),
+    ("learning_rate", float, "Learning rate of rmsprop."),
+    ("learning_rate_decay", float, "Factor of the learning rate after each epoch."),
+    ("learning_rate_decay_after", float, "Epoch after which the learning rate decays."),
+    ("decay_rate", float, "Decay of rmsprop's mean square gradient."),
+    ("dropout", float, "Probability of dropping an entry between layers and before the decoder."),
+    ("seq_length", int, "Time steps to unroll for."),
+    ("batch_size", int, "Sequences to train on in parallel."),
+    ("max_epochs", int, "Passes through the training text."),
+    ("grad_clip", float, "Entries of the gradient are clipped to plus or minus this."),
+    ("train_frac", float, "Share of the text that is trained on."),
+    ("val_frac", float, "Share of the text that is held for validation."),
+    ("seed", int, "Seed of all random numbers."),
+    ("eval_val_every", int, "Iterations from one validation to the next."),
+    ("dtype", str, "float32 or float64."),
+    ("max_iters", int, "Stop after this many iterations (0: when the epochs are over)."),
+    ("save_every", float, "Seconds between two saves of the whole state, about (0: every iteration)."),
+    ("keep", int, "How many checkpoints of validations to keep, besides the best (0: all)."),
+)
+_FROM_CHECKPOINT = ("model", "rnn_size", "num_layers")
+
+
+class Stopped(Failure):
+    """Training met a number that is not finite; exit status 1."""
+
+    exit_code = 1
+
+
+def _training_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add a flag for every option of a training run."""
+    defaults = TrainingOptions().to_dict()
+    for name, kind, words in reversed(_FLAGS):
+        add = click.option(flag(name), name, type=kind, default=defaults[name], show_default=True, help=words)
+        command = add(command)
+    return command
+
+
+@click.command(cls=OneLineCommand)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@_training_flags
+@click.option(
+    "--checkpoint-dir", type=click.Path(path_type=Path), default="cv", show_default=True,
+    help="Folder of the checkpoints and the loss curve.",
+)
+@click.option(
+    "--init-from", metavar="CKPT", type=click.Path(path_type=Path),
+    help="Start with the parameters (and the shape) of this checkpoint.",
+)
+@click.option(
+    "--log", metavar="FILE.jsonl", type=click.Path(path_type=Path),
+    help="Write a line of JSON for every iteration and every validation.",
+)
+@click.pass_context
+def train(
+    ctx: click.Context, file: Optional[Path], checkpoint_dir: Path, log: Optional[Path],
+    init_from: Optional[Path], **values: Any,
+) -> None:
+    """Train a character-level language model on FILE, a text in UTF-8.
+
+    Without FILE it trains on Python's own reference text. The flags are char-rnn's. Where
+    --checkpoint-dir holds checkpoints of the same run, it goes on from the newest: after a crash or
+    a kill give the same command again. Ctrl-C saves and stops.
+    """
+    from minigraph import text
+    from minigraph.errors import NumberError
+    from minigraph.text.progress import progress_reporter
+
+    if init_from is not None:
+        structure = text.read_checkpoint(init_from).structure
+        for name in _FROM_CHECKPOINT:
+            if ctx.get_parameter_source(name) == click.core.ParameterSource.DEFAULT:
+                values[name] = structure["options"][name]
+    options = text.TrainingOptions(**values)
+    corpus = text.Corpus.reference() if file is None else text.Corpus.from_file(file)
+    asked: list[int] = []
+    previous = {number: signal.signal(number, lambda number, _: _ask(asked, number)) for number in _SIGNALS}
+    try:
+        result = text.train(
+            corpus, options, checkpoint_dir, log, init_from, reporter=progress_reporter(),
+            should_stop=lambda: bool(asked),
+        )
+    except NumberError as error:
+        raise Stopped(describe(error), error) from error
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    iteration = result.trainer.iteration
+    if result.finished:
+        click.echo(f"done after iteration {iteration}; the loss curve is {result.curve}")
+    else:
+        click.echo(f"stopped after iteration {iteration}; the same command goes on from there")
+        ctx.exit(128 + asked[0] if asked else 0)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _ask(asked: list[int], number: int) -> None:
+    """Note a signal; the second of them ends the program at once."""
+    if asked:
+        raise KeyboardInterrupt
+    asked.append(number)

@@ -1,0 +1,19 @@
+"""The language-model application: char-rnn's training and sampling, with checkpoints that resume."""
+
+from minigraph.text.batches import Batches
+from minigraph.text.checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
+from minigraph.text.corpus import Corpus, Vocabulary
+from minigraph.text.folder import Folder
+from minigraph.text.group import Alone, Group
+from minigraph.text.model import CharModel, build_model
+from minigraph.text.options import TrainingOptions
+from minigraph.text.reporter import Reporter
+from minigraph.text.run import Result, train
+from minigraph.text.sampling import Sampler
+from minigraph.text.trainer import Step, Trainer
+
+__all__ = [
+    "Alone", "Batches", "CharModel", "Checkpoint", "CheckpointError", "Corpus", "Folder", "Group",
+    "Reporter", "Result", "Sampler", "Step", "Trainer", "TrainingOptions", "Vocabulary", "build_model",
+    "read_checkpoint", "train", "write_checkpoint",
+]

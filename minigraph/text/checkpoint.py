@@ -1,0 +1,126 @@
+"""Checkpoint: arrays in safetensors, the rest as JSON in its header, written all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Union
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from minigraph.errors import MinigraphError
+
+_FORMAT = "minigraph training checkpoint"
+_VERSION = 1
+
+
+class CheckpointError(MinigraphError, ValueError):
+    """A file is no checkpoint, or no longer the one that was written."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds: arrays by name, and a structure of plain JSON values."""
+
+    path: Path
+    arrays: dict[str, np.ndarray]
+    structure: dict[str, Any]
+
+
+def write_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], structure: Mapping[str, Any]) -> None:
+    """Write a checkpoint so that ``path`` is at every moment the old file or the whole new one.
+
+    The header carries a SHA-256 of the contents. Raises ``OSError`` where it cannot be written.
+    """
+    text = json.dumps(structure, sort_keys=True, allow_nan=False)
+    ready = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    header = {
+        "format": _FORMAT, "version": str(_VERSION), "structure": text, "checksum": _checksum(ready, text),
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(save(ready, metadata=header))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def read_checkpoint(path: Union[str, Path]) -> Checkpoint:
+    """Return the contents of a checkpoint.
+
+    Raises ``CheckpointError`` if the file is truncated, edited or something else, and
+    ``OSError`` if it cannot be opened.
+    """
+    path = Path(path)
+    with open(path, "rb"):
+        pass  # a missing file is an OSError that names it
+    try:
+        with safe_open(str(path), framework="np") as file:
+            header = file.metadata() or {}
+            text = _structure_text(path, header)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path} cannot be read: {error}. It is truncated or no safetensors file; "
+            "minigraph train leaves only whole checkpoints, so it was damaged later"
+        ) from error
+    if _checksum(arrays, text) != header.get("checksum"):
+        raise CheckpointError(
+            f"{path} was changed after it was written: its contents do not agree with its checksum"
+        )
+    return Checkpoint(path, arrays, json.loads(text))
+
+
+def read_structure(path: Union[str, Path]) -> dict[str, Any]:
+    """Return the structure alone, unchecked, without reading the arrays; errors as above."""
+    path = Path(path)
+    try:
+        with safe_open(str(path), framework="np") as file:
+            text = _structure_text(path, file.metadata() or {})
+        return json.loads(text)
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+
+
+def _structure_text(path: Path, header: Mapping[str, str]) -> str:
+    if header.get("format") != _FORMAT or "structure" not in header:
+        raise CheckpointError(
+            f"{path} is a safetensors file, but not a checkpoint of minigraph train: "
+            f"its header lacks format={_FORMAT!r}"
+        )
+    if header.get("version") != str(_VERSION):
+        raise CheckpointError(
+            f"{path} has version {header.get('version')} of the checkpoint format; this minigraph reads "
+            f"version {_VERSION}"
+        )
+    return header["structure"]
+
+
+def _checksum(arrays: Mapping[str, np.ndarray], structure: str) -> str:
+    digest = hashlib.sha256(structure.encode("utf-8"))
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` last through a loss of power, where folders can be opened."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,111 @@
+"""Folder: the checkpoints of one run: which there are, which is the newest, which are kept."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Callable, Mapping, Optional
+
+import numpy as np
+
+from minigraph.errors import StateError
+from minigraph.text.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    read_checkpoint,
+    read_structure,
+    write_checkpoint,
+)
+
+LATEST = "latest.safetensors"
+_VALIDATED = re.compile(r"lm_.*_epoch[\d.]+_[\d.]+\.safetensors")
+
+
+class Folder:
+    """A ``--checkpoint-dir``.
+
+    Each validation leaves a checkpoint named as char-rnn names it
+    (``lm_lstm_epoch0.50_1.9876.safetensors``); between them ``latest.safetensors`` is replaced
+    again and again. All hold the whole state of the run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: Any = None
+
+    def claim(self) -> None:
+        """Make the folder and keep other runs out of it; forget what a killed run left half written.
+
+        Raises ``StateError`` if another process trains into it. The claim ends with the process.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            import fcntl
+        except ImportError:  # Windows has no such locks
+            return
+        self._lock = open(self.path / ".lock", "w")  # noqa: SIM115 (held until release)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.release()
+            raise StateError(
+                f"another run is writing to {self.path}: give another --checkpoint-dir"
+            ) from error
+        for leftover in self.path.glob(".*.safetensors.*.tmp"):
+            leftover.unlink()
+
+    def release(self) -> None:
+        """Let other runs use the folder."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def newest(self, warn: Callable[[str], None] = lambda message: None) -> Optional[Checkpoint]:
+        """Return the readable checkpoint of the highest iteration, None where there is none.
+
+        ``warn`` is told of every file that should be a checkpoint and cannot be read.
+        """
+        ranked: list[tuple[int, float, Path]] = []
+        for path in sorted(self.path.glob("*.safetensors")):
+            try:
+                iteration = int(read_structure(path).get("iteration", -1))
+            except (CheckpointError, OSError, ValueError, TypeError, AttributeError) as error:
+                warn(f"{error} (passed over)")
+                continue
+            ranked.append((iteration, path.stat().st_mtime, path))
+        for _, _, path in sorted(ranked, reverse=True):
+            try:
+                return read_checkpoint(path)
+            except CheckpointError as error:
+                warn(f"{error} (passed over)")
+        return None
+
+    def save_latest(self, arrays: Mapping[str, np.ndarray], structure: Mapping[str, Any]) -> Path:
+        """Replace ``latest.safetensors``; return its path."""
+        return self._save(LATEST, arrays, structure)
+
+    def save_validated(
+        self, arrays: Mapping[str, np.ndarray], structure: Mapping[str, Any], model: str, epoch: float,
+        loss: float, keep: int,
+    ) -> Path:
+        """Write the checkpoint of a validation, and remove the oldest beyond ``keep`` (0: none).
+
+        The one with the lowest validation loss stays in any case.
+        """
+        path = self._save(f"lm_{model}_epoch{epoch:.2f}_{loss:.4f}.safetensors", arrays, structure)
+        if keep:
+            self._prune(keep, path)
+        return path
+
+    def _prune(self, keep: int, newest: Path) -> None:
+        found = [path for path in self.path.glob("lm_*.safetensors") if _VALIDATED.fullmatch(path.name)]
+        found.sort(key=lambda path: float(path.name.split("_epoch")[1].split("_")[0]))
+        best = min(found, key=lambda path: float(path.stem.rsplit("_", 1)[1]))
+        for path in found[:-keep]:
+            if path not in (best, newest):
+                path.unlink()
+
+    def _save(self, name: str, arrays: Mapping[str, np.ndarray], structure: Mapping[str, Any]) -> Path:
+        path = self.path / name
+        write_checkpoint(path, arrays, structure)
+        return path

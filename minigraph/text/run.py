@@ -1,0 +1,272 @@
+"""Run: a training run from its start, or from its newest checkpoint, to its end."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Optional, Union
+
+import numpy as np
+
+from minigraph.errors import NumberError, StateError
+from minigraph.text.checkpoint import Checkpoint, CheckpointError, read_checkpoint
+from minigraph.text.corpus import Corpus
+from minigraph.text.curve import loss_curve
+from minigraph.text.folder import Folder
+from minigraph.text.group import Alone, Group
+from minigraph.text.log import TrainingLog
+from minigraph.text.options import TrainingOptions, flag
+from minigraph.text.reporter import Reporter
+from minigraph.text.trainer import Trainer, parameters_of
+
+CURVE = "loss.svg"
+
+# Saving takes at most this share of the time.
+_SAVING_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended: the trainer, whether all iterations are done, and the loss curve's path."""
+
+    trainer: Trainer
+    finished: bool
+    curve: Path
+
+
+def train(
+    corpus: Corpus,
+    options: Optional[TrainingOptions] = None,
+    checkpoint_dir: Union[str, Path] = "cv",
+    log: Union[str, Path, None] = None,
+    init_from: Union[str, Path, None] = None,
+    group: Optional[Group] = None,
+    reporter: Optional[Reporter] = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Train a character-level language model, or go on where an earlier run stopped.
+
+    Where ``checkpoint_dir`` holds checkpoints of the same run (options that change the numbers, text
+    and ``init_from``), the newest is gone on from: the outcome is that of one undisturbed run, bit
+    for bit, however often it was killed. A log (JSON lines) is cut back to that checkpoint and
+    appended to. ``init_from`` is a checkpoint whose parameters a new run starts with. When
+    ``should_stop()`` is true the state is saved and the run ends early. With a ``group`` every
+    process calls this with the same arguments (and a ``checkpoint_dir`` that all can read); only
+    rank 0 writes and reports.
+
+    Raises ``ArgumentError`` for a corpus that is too short, ``StateError`` where the folder holds
+    another run, ``CheckpointError`` for a damaged ``init_from``, and ``NumberError``, after
+    saving, where a loss or gradient is not finite.
+    """
+    options = options or TrainingOptions()
+    group = group or Alone()
+    run = _Run(corpus, options, Path(checkpoint_dir), group, reporter or Reporter(), init_from)
+    try:
+        run.begin(None if log is None else Path(log))
+        run.iterate(should_stop)
+        return run.end()
+    finally:
+        run.close()
+
+
+class _Run:
+    """One call of ``train``."""
+
+    def __init__(
+        self, corpus: Corpus, options: TrainingOptions, path: Path, group: Group, reporter: Reporter,
+        init_from: Union[str, Path, None],
+    ) -> None:
+        self.leads = group.rank == 0
+        self.reporter = reporter if self.leads else Reporter()
+        self.options, self.group = options, group
+        self.folder = Folder(path)
+        self.log: Optional[TrainingLog] = None
+        self.init_from = None if init_from is None else os.path.abspath(init_from)
+        self.trainer = Trainer(corpus, options, group)
+        self._saved_at = -1
+        self._last_save = time.monotonic()
+        self._save_seconds = 0.0
+
+    def begin(self, log: Optional[Path]) -> None:
+        """Load what there is to go on from and open the log."""
+        if self.leads:
+            self.folder.claim()
+        trainer = self.trainer
+        found = self.folder.newest(self.reporter.warned)
+        if found is None:
+            if self.init_from is not None:
+                self._initialise(self.init_from)
+        else:
+            self._resume(found)
+        self._agree()
+        # An empty log is opened only after a checkpoint exists: a log with lines and no checkpoint
+        # is another run's, never one that was killed early.
+        if self.leads and log is not None:
+            self.log = TrainingLog(log, None if found is None else trainer.iteration)
+        if found is None:
+            self._save()
+        self.reporter.started(trainer)
+
+    def iterate(self, should_stop: Callable[[], bool]) -> None:
+        """Run the iterations that are left, saving now and then."""
+        trainer = self.trainer
+        stopping = False
+        while trainer.iteration < trainer.total and not stopping:
+            try:
+                step = trainer.step()
+            except NumberError as error:
+                raise self._last_good(error) from error
+            if self.log is not None:
+                self.log.write(
+                    iteration=step.iteration, epoch=step.epoch, loss=step.loss, grad_norm=step.grad_norm,
+                    seconds=step.seconds,
+                )
+            self.reporter.stepped(step)
+            due = step.iteration % self.options.eval_val_every == 0 or step.iteration == trainer.total
+            saving, stopping = self._decide(should_stop())
+            if due and trainer.batches.validation:
+                self._validate(step.epoch)
+            elif due or saving or stopping:
+                self._save()
+
+    def end(self) -> Result:
+        """Draw the loss curve and return how the run ended."""
+        trainer = self.trainer
+        curve = self.folder.path / CURVE
+        if self.leads:
+            curve.write_text(loss_curve(trainer.losses, trainer.validations), encoding="utf-8")
+        return Result(trainer, trainer.iteration >= trainer.total, curve)
+
+    def close(self) -> None:
+        """Close the log and leave the folder."""
+        self.reporter.ended(self.trainer)
+        if self.log is not None:
+            self.log.close()
+        self.folder.release()
+
+    # -- going on ----------------------------------------------------------------------------
+
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        structure, trainer = checkpoint.structure, self.trainer
+        self._check_same(checkpoint)
+        trainer.restore(checkpoint.arrays, structure["iteration"], structure["learning_rate"])
+        self._saved_at = trainer.iteration
+        self.reporter.said(f"going on from {checkpoint.path}, iteration {trainer.iteration}")
+
+    def _check_same(self, checkpoint: Checkpoint) -> None:
+        """Raise ``StateError`` unless the checkpoint is of this very run."""
+        structure = checkpoint.structure
+        theirs = TrainingOptions.from_dict(structure["options"]).identity()
+        mine = self.options.identity()
+        differences = [
+            f"{flag(name)} is {theirs[name]} there and {mine[name]} here"
+            for name in mine if theirs[name] != mine[name]
+        ]
+        if structure["init_from"] != self.init_from:
+            differences.append(f"--init-from is {structure['init_from']} there and {self.init_from} here")
+        if structure["digest"] != self.trainer.corpus.digest:
+            differences.append(f"the text is another ({structure['corpus']} there)")
+        if differences:
+            raise StateError(
+                f"{self.folder.path} holds the checkpoints of another run: {'; '.join(differences)}. Give "
+                "another --checkpoint-dir to start anew, or that run's flags and text to go on with it"
+            )
+
+    def _initialise(self, path: str) -> None:
+        """Take the parameters from a checkpoint of a model of the same shape and characters."""
+        checkpoint = read_checkpoint(path)
+        structure, options = checkpoint.structure, self.options
+        theirs = structure["options"]
+        differences = [
+            f"{flag(name)} is {theirs[name]} there and {getattr(options, name)} here"
+            for name in ("model", "rnn_size", "num_layers") if theirs[name] != getattr(options, name)
+        ]
+        if structure["vocabulary"] != self.trainer.corpus.vocabulary.characters:
+            differences.append(f"the characters of {self.trainer.corpus.name} are not those it knows")
+        if differences:
+            raise CheckpointError(f"--init-from {path} does not fit: {'; '.join(differences)}")
+        self.trainer.model.load(parameters_of(checkpoint.arrays), path)
+        self.reporter.said(f"starting with the parameters of {path}")
+
+    def _agree(self) -> None:
+        """Raise ``StateError`` unless all processes of the group go on from the same iteration."""
+        mine = float(self.trainer.iteration)
+        moments = np.array([mine, mine * mine])
+        self.group.allreduce(moments)
+        size = self.group.size
+        if moments[0] != size * mine or moments[1] != size * mine * mine:
+            raise StateError(
+                f"the processes do not go on from the same checkpoint: {self.folder.path} must be a folder "
+                "that all of them see"
+            )
+
+    # -- saving ------------------------------------------------------------------------------
+
+    def _decide(self, stop: bool) -> tuple[bool, bool]:
+        """Return whether to save now and whether to stop: the same on every rank."""
+        interval = max(self.options.save_every, self._save_seconds / _SAVING_SHARE)
+        if self.options.save_every == 0:
+            interval = 0.0
+        votes = np.array([
+            float(self.leads and time.monotonic() - self._last_save >= interval), float(stop)
+        ])
+        self.group.allreduce(votes)
+        return bool(votes[0]), bool(votes[1])
+
+    def _validate(self, epoch: float) -> None:
+        trainer = self.trainer
+        try:
+            loss = trainer.validate()
+        except NumberError as error:
+            raise self._last_good(error) from error
+        if self.log is not None:
+            self.log.write(iteration=trainer.iteration, val_loss=loss)
+        self.reporter.validated(trainer.iteration, loss)
+        self._save((epoch, loss))
+
+    def _save(self, validated: Optional[tuple[float, float]] = None) -> Optional[Path]:
+        """Write a checkpoint and return its path (None where this rank writes none)."""
+        trainer, start = self.trainer, time.monotonic()
+        arrays = trainer.arrays()
+        path = None
+        if self.leads:
+            if self.log is not None:
+                self.log.sync()
+            structure = self._structure()
+            if validated is None:
+                path = self.folder.save_latest(arrays, structure)
+            else:
+                path = self.folder.save_validated(
+                    arrays, structure, self.options.model, *validated, self.options.keep
+                )
+            self.reporter.saved(path, trainer.iteration, validated is not None)
+        self._saved_at = trainer.iteration
+        self._last_save = time.monotonic()
+        self._save_seconds = self._last_save - start
+        return path
+
+    def _structure(self) -> dict[str, Any]:
+        trainer = self.trainer
+        return {
+            "iteration": trainer.iteration,
+            "position": trainer.iteration % trainer.batches.train,
+            "learning_rate": trainer.learning_rate,
+            "options": self.options.to_dict(),
+            "vocabulary": trainer.corpus.vocabulary.characters,
+            "corpus": trainer.corpus.name,
+            "digest": trainer.corpus.digest,
+            "init_from": self.init_from,
+        }
+
+    def _last_good(self, error: NumberError) -> NumberError:
+        """Save the state before the iteration that went wrong; return the error with where it is."""
+        if self._saved_at != self.trainer.iteration and self.trainer.is_finite():
+            self._save()
+        told = NumberError(
+            f"{error}\nThe last good state, after iteration {self._saved_at}, is in {self.folder.path}: "
+            "start another --checkpoint-dir with --init-from it and a lower --learning-rate or --grad-clip"
+        )
+        told.__cause__ = error
+        return told
