@@ -81,7 +81,10 @@ def test_spatial_convolution(layer: Any, arguments: Any, shape: Any) -> None:
     check(module, random(*shape), reference)
 
 
-def test_many_samples_are_computed_in_blocks_of_several_sizes() -> None:
+def test_many_samples_are_computed_in_blocks_of_several_sizes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("minigraph.nn.convolution.columns._BLOCK", 1 << 18)
     module = nn.SpatialConvolution(3, 8, 3, 3, 1, 1, 1, 1)
     x = random(7, 3, 40, 41)
     assert len({len(x[block]) for block in module._blocks(7, 27 * 40 * 41)}) == 2

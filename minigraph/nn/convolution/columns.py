@@ -20,8 +20,9 @@ from numpy.lib.stride_tricks import as_strided
 from minigraph.nn.convolution.geometry import Sizes, Sliding
 from minigraph.tensors import resize, scratch
 
-#: Entries of a block of columns: what fits a processor's second-level cache.
-_BLOCK = 1 << 18
+#: Entries of a block of columns: what fits a processor's last cache. Fewer, larger products also
+#: suffer less where a thread of BLAS has to wait for a processor.
+_BLOCK = 1 << 21
 
 
 class Columns(Sliding):
