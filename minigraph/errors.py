@@ -69,8 +69,40 @@ class NumberError(MinigraphError, ArithmeticError):
     """A NaN or an infinity was found where the debug mode looks for them."""
 
 
+class MissingExtraError(MinigraphError, ImportError):
+    """An optional package is needed that is not installed; the message names the extra."""
+
+
+class ConversionError(MinigraphError, ValueError):
+    """A network cannot be written in another format.
+
+    ``reasons`` holds for each node or module at fault what it is and why.
+    """
+
+    def __init__(self, target: str, reasons: Sequence[tuple[str, str]]) -> None:
+        count = "1 module" if len(reasons) == 1 else f"{len(reasons)} modules"
+        lines = "".join(f"\n  {what}: {why}" for what, why in reasons)
+        super().__init__(f"{count} cannot be converted ({target}):{lines}")
+        self.reasons = list(reasons)
+
+
 class DrawingError(MinigraphError, RuntimeError):
     """A picture could not be rendered."""
+
+
+class T7Error(MinigraphError, ValueError):
+    """A ``.t7`` file cannot be read, or a value cannot be written as one.
+
+    ``offset`` is the byte at which a file went wrong, ``None`` where there is no such place.
+    """
+
+    def __init__(self, message: str, offset: Optional[int] = None) -> None:
+        super().__init__(message if offset is None else f"{message} (at byte {offset})")
+        self.offset = offset
+
+
+class FormatError(MinigraphError, ValueError):
+    """A file is not one of minigraph's own, is damaged, or was written by a newer version."""
 
 
 def check_dimension(argument: int, what: str) -> int:

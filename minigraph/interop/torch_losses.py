@@ -1,0 +1,89 @@
+"""Torch7's criterions as nodes: the pair of prediction and target made ready for PyTorch's losses.
+
+Classes count from 1 in Torch and from 0 in PyTorch. This file needs only PyTorch.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from minigraph.interop.torch_functions import rows
+
+
+
+def prediction(pair):
+    """Return what a loss compares."""
+    return pair[0]
+
+
+def target_like(pair):
+    """Return the target in the shape of the prediction."""
+    return pair[1].to(pair[0].dtype).reshape(pair[0].shape).detach()
+
+
+def signs(pair):
+    """Return the labels, 1 or -1, as a vector."""
+    return pair[1].to(pair[0][0].dtype).reshape(-1).detach()
+
+
+def as_rows(x, scalar):
+    """Return one of a pair's inputs as a batch: of numbers if ``scalar``, else of vectors."""
+    return x.reshape(-1) if scalar else rows(x)
+
+
+def class_scores(pair):
+    """Return log-probabilities or scores of classes as a batch."""
+    return rows(pair[0])
+
+
+def class_targets(pair, ignoreIndex):
+    """Return classes counted from 0; those equal to ``ignoreIndex`` become ``ignored(...)``."""
+    labels = pair[1].long()
+    labels = labels if pair[0].ndim > 2 and labels.ndim == pair[0].ndim - 1 else labels.reshape(-1)
+    if ignoreIndex is None:
+        return labels - 1
+    return torch.where(labels == ignoreIndex, ignored(ignoreIndex), labels - 1)
+
+
+def ignored(ignoreIndex):
+    """Return a number that is no class for what Torch ignores."""
+    return -abs(int(ignoreIndex)) - 1
+
+
+def label_sets(pair):
+    """Return sets of classes counted from 0, ended by -1."""
+    return (pair[1].long() - 1).reshape(pair[0].shape)
+
+
+def scores(pair):
+    """Return the scores of nn.CrossEntropyCriterion, without dimensions of size 1."""
+    x = pair[0]
+    single = pair[1].numel() == 1
+    return rows(x.squeeze().reshape(-1) if single else x if x.ndim == 2 else x.squeeze())
+
+
+def loss(value):
+    """Return a loss as Torch does in a graph, shape (1,)."""
+    return value.reshape(1)
+
+
+def averaged(terms, sizeAverage):
+    """Return the mean of a loss's terms, or their sum."""
+    return terms.mean() if sizeAverage else terms.sum()
+
+
+def binary_cross_entropy(pair, weights, sizeAverage):
+    """nn.BCECriterion, which adds 1e-12 inside the logarithms."""
+    x, t = pair[0], target_like(pair)
+    terms = -(t * (x + 1e-12).log() + (1 - t) * (1 - x + 1e-12).log())
+    return averaged(terms if weights is None else terms * weights, sizeAverage)
+
+
+def hinges(pair, margin, sizeAverage):
+    """nn.MarginCriterion: max(0, margin - x * t)."""
+    return averaged(torch.relu(margin - pair[0] * target_like(pair)), sizeAverage)
+
+
+def l1_cost(pair):
+    """nn.L1Cost: the sum of the absolute values."""
+    return pair[0].abs().sum()

@@ -1,0 +1,152 @@
+"""The table of converters to PyTorch: layers without parameters, as functions, and containers."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import torch
+
+from minigraph import nn, rnn
+from minigraph.interop import torch_functions as functions
+from minigraph.interop import torch_modules as modules
+from minigraph.interop.walker import Converter
+
+
+def _call(function: Callable[..., Any], *fields: Any) -> Converter:
+    """Return a converter to a call; a field is an attribute's name, or a fixed value in a tuple."""
+
+    def convert(export: Any, m: Any, value: Any, name: str) -> Any:
+        arguments = [
+            field[0] if isinstance(field, tuple) else getattr(m, field) for field in fields
+        ]
+        return export.call(function, value, *arguments, name=name)
+
+    return convert
+
+
+def _concat(join: Callable[..., Any]) -> Converter:
+    def convert(export: Any, m: Any, value: Any, name: str) -> Any:
+        outputs = export.parts(m, [value] * len(m.modules), name)
+        if join is functions.depth_concat:
+            return export.call(join, outputs, m.dimension, name=name)
+        return export.call(join, outputs, m.dimension, None, name=name)
+
+    return convert
+
+
+def _layer_normalization(export: Any, m: Any, value: Any, name: str) -> Any:
+    result = export.call(functions.rows, value, name=f"{name}_rows")
+    for position in range(len(m.modules)):
+        result = export.child(m, position, result, name)
+    return export.call(functions.like_input, result, value, name=name)
+
+
+def _map_table(export: Any, m: Any, value: Any, name: str) -> Any:
+    if isinstance(value, list):
+        twins = [m.module] * len(value)
+        return [export.convert(twin, entry, name) for twin, entry in zip(twins, value)]
+    return export.layer(modules.MapTable, export.inner(m.module), value=value, name=name)
+
+
+def _parallel(export: Any, m: Any, value: Any, name: str) -> Any:
+    branches = [export.inner(module) for module in m.modules]
+    return export.layer(
+        modules.Parallel, branches, m.inputDimension, m.outputDimension, value=value, name=name
+    )
+
+
+def _bottle(export: Any, m: Any, value: Any, name: str) -> Any:
+    return export.layer(
+        modules.Bottle, export.inner(m.modules[0]), m.nInputDim, value=value, name=name
+    )
+
+
+def _unroll(export: Any, m: Any, value: Any, name: str) -> Any:
+    return export.layer(
+        modules.Unroll, export.inner(m.step), m.step.nInputs, m.step.nOutputs,
+        tuple(m._feeds.items()), value=value, name=name,
+    )
+
+
+def _bilinear_upsampling(export: Any, m: Any, value: Any, name: str) -> Any:
+    size = None if m.scale_factor else (m.oheight, m.owidth)
+    return export.call(functions.upsample_bilinear, value, m.scale_factor, size, name=name)
+
+
+def _copy(export: Any, m: Any, value: Any, name: str) -> Any:
+    if m.passes or m.intype == m.outtype:
+        return value
+    kind = {"torch.DoubleTensor": torch.float64, "torch.FloatTensor": torch.float32}.get(m.outtype)
+    if kind is None:
+        return export.fail(f"it converts to {m.outtype}")
+    return export.call(torch.Tensor.to, value, kind, name=name)
+
+
+CALLS: dict[type, Converter] = {
+    nn.Abs: _call(torch.abs),
+    nn.Exp: _call(torch.exp),
+    nn.Log: _call(torch.log),
+    nn.Square: _call(torch.square),
+    nn.Sqrt: _call(functions.sqrt),
+    nn.Power: _call(torch.pow, "pow"),
+    nn.AddConstant: _call(torch.add, "constant_scalar"),
+    nn.MulConstant: _call(torch.mul, "constant_scalar"),
+    nn.CReLU: _call(functions.crelu, "nInputDims"),
+    nn.GradientReversal: lambda export, m, value, name: export.call(
+        functions.scale_gradient, value, -m.lambda_, name=name
+    ),
+    nn.ZeroGrad: _call(functions.scale_gradient, (0,)),
+    nn.L1Penalty: _call(functions.l1_penalty, "l1weight", "sizeAverage", "provideOutput"),
+    nn.Normalize: _call(functions.normalize, "p", "eps"),
+    nn.SpatialCrossMapLRN: _call(functions.local_response, "size", "alpha", "beta", "k"),
+    nn.SpatialUpSamplingBilinear: _bilinear_upsampling,
+    nn.Reshape: _call(functions.reshape, "size", "batchMode"),
+    nn.View: _call(functions.view, "size", "numInputDims"),
+    nn.Narrow: _call(functions.narrow, "dimension", "index", "length"),
+    nn.Select: _call(functions.select, "dimension", "index"),
+    nn.Replicate: _call(functions.replicate, "nfeatures", "dim", "ndim"),
+    nn.Squeeze: _call(functions.squeeze, "dim", "numInputDims"),
+    nn.Unsqueeze: _call(functions.unsqueeze, "pos", "numInputDims"),
+    nn.Collapse: _call(functions.collapse, "nInputDim"),
+    nn.Transpose: lambda export, m, value, name: export.call(
+        functions.transpose, value, tuple(map(tuple, m.permutations)), name=name
+    ),
+    nn.Contiguous: _call(torch.Tensor.contiguous),
+    nn.Copy: _copy,
+    nn.Padding: _call(functions.padding, "dim", "pad", "nInputDim", "value", "index"),
+    nn.Sum: lambda export, m, value, name: export.call(
+        functions.reduce, value, "mean" if m.sizeAverage else "sum", m.dimension, m.nInputDims,
+        m.squeeze, name=name,
+    ),
+    nn.Max: _call(functions.reduce, ("max",), "dimension", "nInputDims"),
+    nn.Min: _call(functions.reduce, ("min",), "dimension", "nInputDims"),
+    nn.OneHot: _call(functions.one_hot, "outputSize"),
+    nn.MM: _call(functions.mm, "transA", "transB"),
+    nn.MV: _call(functions.mv, "trans"),
+    nn.Index: _call(functions.index, "dimension"),
+    nn.MaskedSelect: _call(functions.masked_select),
+    nn.DotProduct: _call(functions.dot_product),
+    nn.CosineDistance: _call(functions.cosine_distance),
+    nn.SplitTable: _call(functions.split_table, "dimension", "nInputDims"),
+    nn.JoinTable: _call(functions.join_table, "dimension", "nInputDims"),
+    nn.NarrowTable: _call(functions.narrow_table, "offset", "length"),
+    nn.FlattenTable: _call(functions.flatten_table),
+    nn.CAddTable: _call(functions.add_table),
+    nn.CSubTable: _call(functions.sub_table),
+    nn.CMulTable: _call(functions.mul_table),
+    nn.CDivTable: _call(functions.div_table),
+    nn.CMaxTable: _call(functions.max_table),
+    nn.CMinTable: _call(functions.min_table),
+    nn.ZipTable: _call(functions.zip_table),
+    nn.ZipTableOneToMany: _call(functions.zip_one_to_many),
+    nn.CAddTensorTable: _call(functions.add_tensor_table),
+    nn.MixtureTable: _call(functions.mixture_table, "dim"),
+    nn.Concat: _concat(functions.join_table),
+    nn.DepthConcat: _concat(functions.depth_concat),
+    nn.LayerNormalization: _layer_normalization,
+    nn.MapTable: _map_table,
+    nn.Parallel: _parallel,
+    nn.Bottle: _bottle,
+    rnn.Unroll: _unroll,
+}
+CALLS[nn.Mean] = CALLS[nn.Sum]
