@@ -299,7 +299,18 @@ def normalize(x, p, eps):
     if math.isinf(p):
         norm = _extreme(size, "max", x.ndim - 1) if x.ndim == 1 else _extreme(size, "max", 1).unsqueeze(1)
         return x / (norm + eps)
-    return x / ((size**p).sum(-1, keepdim=True) + eps) ** (1 / p)
+    powers = (size**p).sum(-1, keepdim=True) + eps
+    norm = powers ** (1 / p)
+    if p < 2:  # no division by zero, in the gradient only
+        slope = norm * (size + eps) ** (p - 2) * x / powers
+        norm = with_slope(norm.squeeze(-1).detach(), x, slope.detach(), -1).unsqueeze(-1)
+    return x / norm
+
+
+def with_slope(value, x, slope, axis):
+    """Return ``value``, whose derivative along ``axis`` of ``x`` shall be ``slope``."""
+    line = (x * slope).sum(axis)
+    return value + (line - line.detach())
 
 
 def local_response(x, size, alpha, beta, k):

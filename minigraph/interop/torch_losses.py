@@ -76,7 +76,7 @@ def binary_cross_entropy(pair, weights, sizeAverage):
     """nn.BCECriterion, which adds 1e-12 inside the logarithms."""
     x, t = pair[0], target_like(pair)
     terms = -(t * (x + 1e-12).log() + (1 - t) * (1 - x + 1e-12).log())
-    return averaged(terms if weights is None else terms * weights, sizeAverage)
+    return averaged(terms if weights is None else terms * terms.new_tensor(weights), sizeAverage)
 
 
 def hinges(pair, margin, sizeAverage):

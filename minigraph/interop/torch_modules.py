@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from minigraph.interop.torch_functions import axis_of, class_axis, rows
+from minigraph.interop.torch_functions import axis_of, class_axis, rows, with_slope
 
 
 class Softmax(torch.nn.Softmax):
@@ -129,8 +129,10 @@ class Euclidean(torch.nn.Module):
         difference = rows(input).unsqueeze(2) - self.weight
         if self.diagCov is not None:
             difference = difference * self.diagCov
-        distances = torch.linalg.vector_norm(difference, dim=1)
-        return distances.reshape(*input.shape[:-1], -1)
+        # The 1e-7 is Torch's guard against a distance of zero, in the gradient only.
+        distances = torch.linalg.vector_norm(difference.detach(), dim=1)
+        slope = difference.detach() / (distances + 1e-7).unsqueeze(1)
+        return with_slope(distances, difference, slope, 1).reshape(*input.shape[:-1], -1)
 
 
 class Cosine(torch.nn.Module):
@@ -220,7 +222,14 @@ class PairwiseDistance(torch.nn.Module):
         self.norm = norm
 
     def forward(self, pair):
-        return torch.linalg.vector_norm(rows(pair[0]) - rows(pair[1]), self.norm, dim=1)
+        difference = rows(pair[0]) - rows(pair[1])
+        if self.norm in (1, float("inf")):
+            return torch.linalg.vector_norm(difference, self.norm, dim=1)
+        distances = torch.linalg.vector_norm(difference.detach(), self.norm, dim=1)
+        powers = difference.detach().sign() * difference.detach().abs() ** (self.norm - 1)
+        # The 1e-6 is Torch's guard against a distance of zero, in the gradient only.
+        slope = powers * (distances + 1e-6).unsqueeze(1) ** (1 - self.norm)
+        return with_slope(distances, difference, slope, 1)
 
 
 class ConvTranspose2d(torch.nn.ConvTranspose2d):
