@@ -36,8 +36,9 @@ def printed(module: ModuleType) -> list[str]:
     return text.getvalue().splitlines()
 
 
-def test_every_example_has_a_test_here() -> None:
-    source = Path(__file__).read_text(encoding="utf-8")
+def test_every_example_has_a_test() -> None:
+    files = Path(__file__).parent.glob("test_example*.py")
+    source = "".join(path.read_text(encoding="utf-8") for path in files)
     for path in EXAMPLES.glob("*.py"):
         assert f'example("{path.stem}")' in source, path.stem
 
