@@ -9,7 +9,7 @@ from minigraph.drawing.style import CLUSTER_BORDER, FAINT, FAMILIES, FONT_FAMILY
 
 _WIDTH, _HEIGHT = 760, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 20, 44, 48
-_POINTS = 600  # more would fall on the same pixels
+_POINTS = 300  # more would fall on the same pixels
 _TRAIN = FAMILIES["weights"].border
 _BAND = FAMILIES["weights"].fill
 _HELD = FAMILIES["criterion"].border

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Callable
 
 import numpy as np
@@ -13,13 +12,12 @@ from minigraph.debug.numbers import NumberWatch
 from minigraph.errors import NumberError
 
 
-def diagnose(step: nn.gModule, run: Callable[[], None], iteration: int, loss: float) -> NumberError:
+def diagnose(step: nn.gModule, run: Callable[[], object], iteration: int, what: str) -> NumberError:
     """Return the error that tells of the first number in ``run()`` that is not finite.
 
     ``run`` repeats the pass that went wrong, in iteration ``iteration``, and leaves the
-    gradients of ``step``. The error's message says which node it was and why.
+    gradients of ``step``; ``what`` is the symptom. The message says which node it was and why.
     """
-    what = f"the loss is {loss}" if not math.isfinite(loss) else "the gradient is not finite"
     watch = NumberWatch()
     nn.gModule.observers.append(watch)
     try:

@@ -18,7 +18,7 @@ from minigraph.text.checkpoint import (
 )
 
 LATEST = "latest.safetensors"
-_VALIDATED = re.compile(r"lm_.*_epoch[\d.]+_[\d.]+\.safetensors")
+_VALIDATED = re.compile(r"lm_.*_epoch([\d.]+)_([\d.e+]+)\.safetensors")
 
 
 class Folder:
@@ -92,20 +92,25 @@ class Folder:
 
         The one with the lowest validation loss stays in any case.
         """
-        path = self._save(f"lm_{model}_epoch{epoch:.2f}_{loss:.4f}.safetensors", arrays, structure)
+        path = self._save(f"lm_{model}_epoch{epoch:.2f}_{loss_text(loss)}.safetensors", arrays, structure)
         if keep:
             self._prune(keep, path)
         return path
 
     def _prune(self, keep: int, newest: Path) -> None:
-        found = [path for path in self.path.glob("lm_*.safetensors") if _VALIDATED.fullmatch(path.name)]
-        found.sort(key=lambda path: float(path.name.split("_epoch")[1].split("_")[0]))
-        best = min(found, key=lambda path: float(path.stem.rsplit("_", 1)[1]))
-        for path in found[:-keep]:
-            if path not in (best, newest):
+        named = [(_VALIDATED.fullmatch(path.name), path) for path in self.path.glob("lm_*.safetensors")]
+        found = sorted((float(match[1]), float(match[2]), path) for match, path in named if match)
+        best = min(found, key=lambda entry: entry[1])
+        for _, _, path in found[:-keep]:
+            if path not in (best[2], newest):
                 path.unlink()
 
     def _save(self, name: str, arrays: Mapping[str, np.ndarray], structure: Mapping[str, Any]) -> Path:
         path = self.path / name
         write_checkpoint(path, arrays, structure)
         return path
+
+
+def loss_text(loss: float) -> str:
+    """Return a loss with four decimals, or, where it is absurdly large, short."""
+    return f"{loss:.4f}" if loss < 1e6 else f"{loss:.3e}"

@@ -38,6 +38,8 @@ class CharModel:
         scores = nn.Linear(rnn_size, vocabulary)(top).annotate(name="decoder")
         logprobs = nn.LogSoftMax()(scores).annotate(name="logprobs")
         self.step = nn.gModule([x, *layers.prev], [*layers.next, logprobs])
+        for node in self.step.forwardnodes:
+            node.data.location = __name__  # the caller's line says nothing about these nodes
         self.net = rnn.Unroll(self.step, layers.feedback)
         self.net.type(_TYPES[dtype])
         self.flat, self.flat_gradient = self.net.getParameters()
@@ -61,6 +63,10 @@ class CharModel:
     def parameters(self) -> dict[str, np.ndarray]:
         """Return the parameters by name (``i2h_1.weight``): the arrays themselves."""
         return {entry.name: entry.value for entry in named_parameters(self.step)}
+
+    def broken(self) -> list[str]:
+        """Return the names of the parameters that hold NaN or Inf."""
+        return [name for name, array in self.parameters().items() if not np.isfinite(array).all()]
 
     def load(self, values: Mapping[str, np.ndarray], whose: str) -> None:
         """Copy parameters by name; raise ``InputError`` unless they are exactly this model's."""

@@ -8,8 +8,10 @@ from typing import Optional
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
+from minigraph.text.folder import loss_text
 from minigraph.text.reporter import Reporter
 from minigraph.text.trainer import Step, Trainer
 
@@ -44,7 +46,7 @@ class _Printer(Reporter):
         )
 
     def validated(self, iteration: int, loss: float) -> None:
-        self._line(f"iteration {iteration}: validation loss {loss:.4f}")
+        self._line(f"iteration {iteration}: validation loss {loss_text(loss)}")
 
     def saved(self, path: Path, iteration: int, validated: bool) -> None:
         if validated:
@@ -79,7 +81,7 @@ class PlainProgress(_Printer):
         self._shown = now
         rate = self._rate(step.iteration)
         self._line(
-            f"{step.iteration}/{self._total} (epoch {step.epoch:.3f}), loss {step.loss:.4f}, "
+            f"{step.iteration}/{self._total} (epoch {step.epoch:.3f}), loss {loss_text(step.loss)}, "
             f"gradient norm {step.grad_norm:.3g}, {rate:.2f} iterations/s, "
             f"{_clock((self._total - step.iteration) / rate)} left"
         )
@@ -91,8 +93,8 @@ class LiveProgress(_Printer):
     def __init__(self, out: Console, err: Console) -> None:
         super().__init__(out, err)
         self._progress = Progress(
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"), BarColumn(bar_width=None), _Numbers(),
-            TimeRemainingColumn(), console=out,
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"), BarColumn(bar_width=20),
+            _Numbers(table_column=Column(no_wrap=True)), TimeRemainingColumn(), console=out,
         )
 
     def started(self, trainer: Trainer) -> None:
@@ -102,7 +104,7 @@ class LiveProgress(_Printer):
 
     def stepped(self, step: Step) -> None:
         words = (
-            f"epoch {step.epoch:.2f}  loss {step.loss:.4f}  gradient {step.grad_norm:.3g}  "
+            f"epoch {step.epoch:.2f}  loss {loss_text(step.loss)}  gradient {step.grad_norm:.3g}  "
             f"{self._rate(step.iteration):.2f} it/s"
         )
         self._progress.update(self._task, completed=step.iteration, words=words)

@@ -129,6 +129,7 @@ class _Run:
             if due and trainer.batches.validation:
                 self._validate(step.epoch)
             elif due or saving or stopping:
+                self._check_parameters()
                 self._save()
 
     def end(self) -> Result:
@@ -226,6 +227,13 @@ class _Run:
         self.reporter.validated(trainer.iteration, loss)
         self._save((epoch, loss))
 
+    def _check_parameters(self) -> None:
+        """Raise ``NumberError`` where the last update spoilt the parameters: that is not saved."""
+        broken = self.trainer.model.broken()
+        if broken:
+            at, where = self.trainer.iteration, ", ".join(broken)
+            raise self._last_good(NumberError(f"iteration {at}: rmsprop's step left NaN or Inf in {where}"))
+
     def _save(self, validated: Optional[tuple[float, float]] = None) -> Optional[Path]:
         """Write a checkpoint and return its path (None where this rank writes none)."""
         trainer, start = self.trainer, time.monotonic()
@@ -262,7 +270,7 @@ class _Run:
 
     def _last_good(self, error: NumberError) -> NumberError:
         """Save the state before the iteration that went wrong; return the error with where it is."""
-        if self._saved_at != self.trainer.iteration and self.trainer.is_finite():
+        if self._saved_at != self.trainer.iteration and not self.trainer.model.broken():
             self._save()
         told = NumberError(
             f"{error}\nThe last good state, after iteration {self._saved_at}, is in {self.folder.path}: "

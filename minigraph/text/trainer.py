@@ -112,22 +112,31 @@ class Trainer:
         return Step(self.iteration, epoch, loss, self._grad_norm, time.perf_counter() - start)
 
     def validate(self) -> float:
-        """Return the mean loss over the held batches, read left to right from a zero state."""
-        batches, model = self.batches, self.model
-        state = model.zero_state(self._last - self._first)
-        model.net.evaluate()
-        total = 0.0
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for batch in range(batches.train, batches.train + batches.validation):
-                total += self._forward(batch, state)
-                for carried, output in zip(state, model.net.output):
-                    carried[...] = output[-1]
-        model.net.training()
-        loss = self._mean(total) / batches.validation
-        if not math.isfinite(loss):
-            raise NumberError(f"iteration {self.iteration}: the validation loss is {loss}")
+        """Return the mean loss over the held batches, read left to right from a zero state.
+
+        Raises ``NumberError`` with the node where it is not finite.
+        """
+        self.model.net.evaluate()
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                loss = self._mean(self._held()) / self.batches.validation
+                if not math.isfinite(loss):
+                    what = f"the validation loss is {loss}"
+                    raise diagnose(self.model.step, self._held, self.iteration, what)
+        finally:
+            self.model.net.training()
         self.validations.append((self.iteration, loss))
         return loss
+
+    def _held(self) -> float:
+        """Run the held batches forward; return the sum of their losses here."""
+        batches, total = self.batches, 0.0
+        state = self.model.zero_state(self._last - self._first)
+        for batch in range(batches.train, batches.train + batches.validation):
+            total += self._forward(batch, state)
+            for carried, output in zip(state, self.model.net.output):
+                carried[...] = output[-1]
+        return total
 
     # -- one evaluation ----------------------------------------------------------------------
 
@@ -138,7 +147,8 @@ class Trainer:
         self.group.allreduce(gradient)
         self._grad_norm = _norm(gradient)
         if not (math.isfinite(loss) and math.isfinite(self._grad_norm)):
-            raise diagnose(self.model.step, lambda: self._again(batch), self.iteration + 1, loss)
+            what = "the gradient is not finite" if math.isfinite(loss) else f"the loss is {loss}"
+            raise diagnose(self.model.step, lambda: self._again(batch), self.iteration + 1, what)
         clip = self.options.grad_clip
         np.clip(gradient, -clip, clip, out=gradient)
         return loss, gradient
@@ -201,10 +211,6 @@ class Trainer:
         self.validations = [(int(at), loss) for at, loss in arrays["history/validations"].tolist()]
         self.iteration = iteration
         self._config["learningRate"] = learning_rate
-
-    def is_finite(self) -> bool:
-        """Tell whether all parameters are finite: what is worth saving."""
-        return bool(np.isfinite(self.model.flat).all())
 
     def _whole(self, part: np.ndarray) -> np.ndarray:
         """Return a state for all rows of the batch, of which this rank has ``part``."""
