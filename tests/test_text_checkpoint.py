@@ -265,6 +265,20 @@ def test_a_run_that_goes_wrong_saves_the_last_good_state(tmp_path: Path) -> None
     assert newest(tmp_path / "b").structure["iteration"] == 3
 
 
+def test_without_held_batches_there_is_no_validation(tmp_path: Path) -> None:
+    result = run(tmp_path, train_frac=1, val_frac=0)
+    assert result.trainer.batches.train == 30
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == ["latest.safetensors"]
+    assert newest(tmp_path).structure["iteration"] == 12
+    assert all("val_loss" not in line for line in log_lines(tmp_path / "log.jsonl"))
+
+
+def test_a_checkpoint_that_is_of_no_run_is_refused(tmp_path: Path) -> None:
+    text.write_checkpoint(tmp_path / "odd.safetensors", ARRAYS, STRUCTURE)
+    with pytest.raises(text.CheckpointError, match="odd.safetensors does not hold a training run"):
+        run(tmp_path)
+
+
 # -- the log -------------------------------------------------------------------------------
 
 

@@ -287,7 +287,7 @@ def test_sample_refuses_what_is_no_model(tmp_path: Path) -> None:
         (tmp_path, "holds no readable checkpoint"),
         (tmp_path / "none.safetensors", "No such file or directory"),
         (tmp_path / "text.safetensors", "cannot be read"),
-        (tmp_path / "bare.safetensors", "does not describe a character model"),
+        (tmp_path / "bare.safetensors", "does not hold a training run: it lacks position"),
     ):
         if path.name.startswith("text"):
             path.write_text(TEXT)

@@ -83,10 +83,10 @@ def train(
     from minigraph.text.progress import progress_reporter
 
     if init_from is not None:
-        structure = text.read_checkpoint(init_from).structure
+        given = text.RunFacts.of(text.read_checkpoint(init_from)).options.to_dict()
         for name in _FROM_CHECKPOINT:
             if ctx.get_parameter_source(name) == click.core.ParameterSource.DEFAULT:
-                values[name] = structure["options"][name]
+                values[name] = given[name]
     options = text.TrainingOptions(**values)
     corpus = text.Corpus.reference() if file is None else text.Corpus.from_file(file)
     asked: list[int] = []

@@ -3,6 +3,7 @@
 from minigraph.text.batches import Batches
 from minigraph.text.checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
 from minigraph.text.corpus import Corpus, Vocabulary
+from minigraph.text.facts import RunFacts
 from minigraph.text.folder import Folder
 from minigraph.text.group import Alone, Group
 from minigraph.text.model import CharModel, build_model
@@ -14,6 +15,6 @@ from minigraph.text.trainer import Step, Trainer
 
 __all__ = [
     "Alone", "Batches", "CharModel", "Checkpoint", "CheckpointError", "Corpus", "Folder", "Group",
-    "Reporter", "Result", "Sampler", "Step", "Trainer", "TrainingOptions", "Vocabulary", "build_model",
-    "read_checkpoint", "train", "write_checkpoint",
+    "Reporter", "Result", "RunFacts", "Sampler", "Step", "Trainer", "TrainingOptions", "Vocabulary",
+    "build_model", "read_checkpoint", "train", "write_checkpoint",
 ]

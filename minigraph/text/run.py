@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Optional, Union
+from typing import Callable, Optional, Union
 
 import numpy as np
 
@@ -14,10 +14,11 @@ from minigraph.errors import NumberError, StateError
 from minigraph.text.checkpoint import Checkpoint, CheckpointError, read_checkpoint
 from minigraph.text.corpus import Corpus
 from minigraph.text.curve import loss_curve
+from minigraph.text.facts import RunFacts
 from minigraph.text.folder import Folder
 from minigraph.text.group import Alone, Group
 from minigraph.text.log import TrainingLog
-from minigraph.text.options import TrainingOptions, flag
+from minigraph.text.options import TrainingOptions
 from minigraph.text.reporter import Reporter
 from minigraph.text.trainer import Trainer, parameters_of
 
@@ -150,42 +151,22 @@ class _Run:
     # -- going on ----------------------------------------------------------------------------
 
     def _resume(self, checkpoint: Checkpoint) -> None:
-        structure, trainer = checkpoint.structure, self.trainer
-        self._check_same(checkpoint)
-        trainer.restore(checkpoint.arrays, structure["iteration"], structure["learning_rate"])
-        self._saved_at = trainer.iteration
-        self.reporter.said(f"going on from {checkpoint.path}, iteration {trainer.iteration}")
-
-    def _check_same(self, checkpoint: Checkpoint) -> None:
-        """Raise ``StateError`` unless the checkpoint is of this very run."""
-        structure = checkpoint.structure
-        theirs = TrainingOptions.from_dict(structure["options"]).identity()
-        mine = self.options.identity()
-        differences = [
-            f"{flag(name)} is {theirs[name]} there and {mine[name]} here"
-            for name in mine if theirs[name] != mine[name]
-        ]
-        if structure["init_from"] != self.init_from:
-            differences.append(f"--init-from is {structure['init_from']} there and {self.init_from} here")
-        if structure["digest"] != self.trainer.corpus.digest:
-            differences.append(f"the text is another ({structure['corpus']} there)")
+        """Go on from a checkpoint; raise ``StateError`` unless it is of this very run."""
+        facts, trainer = RunFacts.of(checkpoint), self.trainer
+        differences = facts.differences(self._facts())
         if differences:
             raise StateError(
                 f"{self.folder.path} holds the checkpoints of another run: {'; '.join(differences)}. Give "
                 "another --checkpoint-dir to start anew, or that run's flags and text to go on with it"
             )
+        trainer.restore(checkpoint.arrays, facts.iteration, facts.learning_rate)
+        self._saved_at = trainer.iteration
+        self.reporter.said(f"going on from {checkpoint.path}, iteration {trainer.iteration}")
 
     def _initialise(self, path: str) -> None:
         """Take the parameters from a checkpoint of a model of the same shape and characters."""
         checkpoint = read_checkpoint(path)
-        structure, options = checkpoint.structure, self.options
-        theirs = structure["options"]
-        differences = [
-            f"{flag(name)} is {theirs[name]} there and {getattr(options, name)} here"
-            for name in ("model", "rnn_size", "num_layers") if theirs[name] != getattr(options, name)
-        ]
-        if structure["vocabulary"] != self.trainer.corpus.vocabulary.characters:
-            differences.append(f"the characters of {self.trainer.corpus.name} are not those it knows")
+        differences = RunFacts.of(checkpoint).model_differences(self._facts())
         if differences:
             raise CheckpointError(f"--init-from {path} does not fit: {'; '.join(differences)}")
         self.trainer.model.load(parameters_of(checkpoint.arrays), path)
@@ -242,7 +223,7 @@ class _Run:
         if self.leads:
             if self.log is not None:
                 self.log.sync()
-            structure = self._structure()
+            structure = self._facts().to_structure()
             if validated is None:
                 path = self.folder.save_latest(arrays, structure)
             else:
@@ -255,18 +236,12 @@ class _Run:
         self._save_seconds = self._last_save - start
         return path
 
-    def _structure(self) -> dict[str, Any]:
+    def _facts(self) -> RunFacts:
         trainer = self.trainer
-        return {
-            "iteration": trainer.iteration,
-            "position": trainer.iteration % trainer.batches.train,
-            "learning_rate": trainer.learning_rate,
-            "options": self.options.to_dict(),
-            "vocabulary": trainer.corpus.vocabulary.characters,
-            "corpus": trainer.corpus.name,
-            "digest": trainer.corpus.digest,
-            "init_from": self.init_from,
-        }
+        return RunFacts(
+            trainer.iteration, trainer.iteration % trainer.batches.train, trainer.learning_rate, self.options,
+            trainer.corpus.vocabulary.characters, trainer.corpus.name, trainer.corpus.digest, self.init_from,
+        )
 
     def _last_good(self, error: NumberError) -> NumberError:
         """Save the state before the iteration that went wrong; return the error with where it is."""

@@ -12,28 +12,23 @@ import numpy as np
 
 from minigraph import random
 from minigraph.errors import ArgumentError, NumberError
-from minigraph.text.checkpoint import Checkpoint, CheckpointError
+from minigraph.text.checkpoint import Checkpoint
 from minigraph.text.corpus import Vocabulary
+from minigraph.text.facts import RunFacts
 from minigraph.text.model import CharModel, build_model
-from minigraph.text.options import TrainingOptions
 from minigraph.text.trainer import parameters_of
 
 
 class Sampler:
     """A trained model that writes text: ``for character in sampler.sample(...)``.
 
-    It is set up from a checkpoint; raises ``CheckpointError`` where that does not describe a model.
+    It is set up from a checkpoint; raises ``CheckpointError`` where that is not of a training run.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        try:
-            options = TrainingOptions.from_dict(checkpoint.structure["options"])
-            self.vocabulary = Vocabulary(checkpoint.structure["vocabulary"])
-        except (KeyError, ArgumentError) as error:
-            raise CheckpointError(
-                f"{checkpoint.path} does not describe a character model: {error}"
-            ) from error
-        self.model: CharModel = build_model(options, len(self.vocabulary))
+        facts = RunFacts.of(checkpoint)
+        self.vocabulary = Vocabulary(facts.vocabulary)
+        self.model: CharModel = build_model(facts.options, len(self.vocabulary))
         self.model.load(parameters_of(checkpoint.arrays), str(checkpoint.path))
         self.model.step.evaluate()
 
