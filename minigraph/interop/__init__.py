@@ -5,6 +5,7 @@ PyTorch and ONNX are imported when a function here needs them, not before.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from minigraph.interop.extras import require
@@ -27,3 +28,21 @@ def to_torch(net: Any) -> Any:
     from minigraph.interop import torch_export
 
     return torch_export.to_torch(net)
+
+
+def to_onnx(net: Any, path: Any, example_input: Any) -> Path:
+    """Write ``net`` in evaluation, in single precision, as an ONNX file; return its path.
+
+    ``example_input`` is what ``net.forward`` takes; its first dimension is the batch and stays
+    free, all other sizes become fixed (for an ``Unroll`` the batch comes after the time, and the
+    file holds as many steps as the example has). The file was checked by ``onnx.checker`` and is
+    written whole or not at all. Values are named after annotated nodes; a table is one input or
+    output for each tensor: ``state_1``, ``state_2``, or ``input_2_1`` where nodes have no name.
+
+    Raises ``ConversionError`` that lists every module that cannot be converted and why, before
+    anything is written, and ``MissingExtraError`` where onnx is not installed.
+    """
+    require("onnx", "onnx")
+    from minigraph.interop import onnx_export
+
+    return onnx_export.to_onnx(net, path, example_input)
