@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from types import ModuleType
 from typing import Callable
@@ -13,16 +12,6 @@ import pytest
 from rendering import CAN_DRAW
 
 from minigraph import text
-
-EXAMPLES = Path(__file__).parent.parent / "examples"
-
-
-@pytest.fixture
-def example(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], ModuleType]:
-    """Import an example as a script finds it; its pictures go to a folder of the test's."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    monkeypatch.chdir(tmp_path)
-    return importlib.import_module
 
 
 def test_losses_of_the_published_code(example: Callable[[str], ModuleType]) -> None:
@@ -41,8 +30,10 @@ def test_losses_of_the_published_code(example: Callable[[str], ModuleType]) -> N
 
 
 def test_it_runs_without_data(
-    example: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    example: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # where the picture goes
     example("char_rnn_aliasing").main(["--iterations", "4"])
     lines = capsys.readouterr().out.splitlines()
     copied, aliased = np.array([line.split()[1:3] for line in lines[1:5]], float).T

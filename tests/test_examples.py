@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import re
 import sys
@@ -20,13 +19,6 @@ from minigraph.graph import Node
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 GOLDEN = {case["name"]: case for case in load("graphs")}
-
-
-@pytest.fixture
-def example(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    """Import an example as a script finds it: with its own folder on the path."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    return importlib.import_module
 
 
 def printed(module: ModuleType) -> list[str]:
