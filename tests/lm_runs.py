@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from minigraph import text
 
@@ -21,6 +22,12 @@ SMALL = {
     "rnn_size": 6, "num_layers": 2, "seq_length": 5, "batch_size": 4, "max_iters": 12,
     "train_frac": 0.8, "val_frac": 0.2, "eval_val_every": 5,
 }
+
+
+@pytest.fixture
+def no_timed_saves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save after validations only, so that the files of a run do not depend on the machine's speed."""
+    monkeypatch.setattr("minigraph.text.run._LOST_SHARE", 1e9)
 
 
 def corpus(characters: str = TEXT) -> text.Corpus:

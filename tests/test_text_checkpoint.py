@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lm_runs import TEXT, assert_same_state, corpus, log_lines, newest, options
+from lm_runs import TEXT, assert_same_state, corpus, log_lines, newest, no_timed_saves, options
 from safetensors.numpy import save_file
 
 from minigraph import text
 from minigraph.errors import ArgumentError, NumberError, StateError
-from minigraph.text.streams import gather_streams, restore_stream
+
+
+__all__ = ["no_timed_saves"]
+pytestmark = pytest.mark.usefixtures("no_timed_saves")
 
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([1, 2], np.uint32)}
 STRUCTURE = {"iteration": 7, "vocabulary": "aä\n"}

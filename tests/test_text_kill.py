@@ -20,7 +20,7 @@ from minigraph import text
 KILLS = 20
 OPTIONS = {
     "rnn_size": 8, "seq_length": 5, "batch_size": 4, "train_frac": 0.8, "val_frac": 0.2, "dropout": 0.2,
-    "learning_rate_decay_after": 1, "eval_val_every": 20, "save_every": 0.01, "keep": 3,
+    "learning_rate_decay_after": 1, "eval_val_every": 20, "keep": 3,
 }
 
 

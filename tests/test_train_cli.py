@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from lm_runs import SMALL, TEXT, corpus, flags, log_lines, newest, options
+from lm_runs import SMALL, TEXT, corpus, flags, log_lines, newest, no_timed_saves, options
 from rich.console import Console
 
 import minigraph as mg
@@ -24,6 +24,10 @@ from minigraph import text
 from minigraph.cli import main
 from minigraph.text.curve import loss_curve
 from minigraph.text.progress import LiveProgress, progress_reporter
+
+
+__all__ = ["no_timed_saves"]
+pytestmark = pytest.mark.usefixtures("no_timed_saves")
 
 
 def minigraph(*arguments: Any) -> Result:

@@ -31,7 +31,7 @@ _FLAGS = (
     ("eval_val_every", int, "Iterations from one validation to the next."),
     ("dtype", str, "float32 or float64."),
     ("max_iters", int, "Stop after this many iterations (0: when the epochs are over)."),
-    ("save_every", float, "Seconds between two saves of the whole state, about (0: every iteration)."),
+    ("save_every", float, "Longest time between two saves of the state, in seconds (0: every iteration)."),
     ("keep", int, "How many checkpoints of validations to keep, besides the best (0: all)."),
 )
 _FROM_CHECKPOINT = ("model", "rnn_size", "num_layers")

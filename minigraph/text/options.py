@@ -22,9 +22,10 @@ _NOT_IDENTITY = ("max_epochs", "max_iters", "eval_val_every", "save_every", "kee
 class TrainingOptions:
     """The options of one run, checked when it is made: ``ArgumentError`` names the flag.
 
-    ``max_iters`` ends the run earlier than ``max_epochs`` (0: not). ``save_every`` is the number of
-    seconds between two saves of the whole state, ``keep`` how many checkpoints of validations are
-    kept (0: all). The others are char-rnn's.
+    ``max_iters`` ends the run earlier than ``max_epochs`` (0: not). ``save_every`` is the
+    longest time in seconds between two saves of the whole state (0: every iteration is saved; a
+    save that takes long is made less often), ``keep`` how many checkpoints of validations are kept
+    (0: all). The others are char-rnn's.
     """
 
     rnn_size: int = 128
@@ -45,7 +46,7 @@ class TrainingOptions:
     eval_val_every: int = 1000
     dtype: str = "float64"
     max_iters: int = 0
-    save_every: float = 10.0
+    save_every: float = 30.0
     keep: int = 0
 
     def __post_init__(self) -> None:

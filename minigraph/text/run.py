@@ -24,7 +24,9 @@ from minigraph.text.trainer import Trainer, parameters_of
 
 CURVE = "loss.svg"
 
-# Saving takes at most this share of the time.
+# A kill costs at most this share of what a process did (and --save-every seconds), ...
+_LOST_SHARE = 0.1
+# ... but saving takes at most this share of the time.
 _SAVING_SHARE = 0.05
 
 
@@ -87,7 +89,7 @@ class _Run:
         self.init_from = None if init_from is None else os.path.abspath(init_from)
         self.trainer = Trainer(corpus, options, group)
         self._saved_at = -1
-        self._last_save = time.monotonic()
+        self._start = self._last_save = time.monotonic()
         self._save_seconds = 0.0
 
     def begin(self, log: Optional[Path]) -> None:
@@ -188,12 +190,11 @@ class _Run:
 
     def _decide(self, stop: bool) -> tuple[bool, bool]:
         """Return whether to save now and whether to stop: the same on every rank."""
-        interval = max(self.options.save_every, self._save_seconds / _SAVING_SHARE)
-        if self.options.save_every == 0:
-            interval = 0.0
-        votes = np.array([
-            float(self.leads and time.monotonic() - self._last_save >= interval), float(stop)
-        ])
+        now, interval = time.monotonic(), self.options.save_every
+        if interval > 0:
+            interval = min(interval, _LOST_SHARE * (now - self._start))
+            interval = max(interval, self._save_seconds / _SAVING_SHARE)
+        votes = np.array([float(self.leads and now - self._last_save >= interval), float(stop)])
         self.group.allreduce(votes)
         return bool(votes[0]), bool(votes[1])
 
