@@ -66,6 +66,10 @@ class Generator:
         """Return the next ``count`` 32-bit draws, uint64."""
         return self._bits.random_raw(count)
 
+    def skip(self, count: int) -> None:
+        """Pass over ``count`` 32-bit draws, as many uniforms; this needs no memory."""
+        self._bits.random_raw(count, output=False)
+
     def uniforms(self, count: int) -> np.ndarray:
         """Return ``count`` draws from [0, 1), float64."""
         return self._bits.random_raw(count) * _SCALE

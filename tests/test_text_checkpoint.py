@@ -309,16 +309,3 @@ def test_a_log_of_another_run_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=f"line 1 of {re.escape(str(log))} is not one of a training log"):
         run(tmp_path)
     assert log.read_text() == "shopping list\n"
-
-
-# -- random streams of a group -------------------------------------------------------------
-
-
-def test_streams_of_another_number_of_processes() -> None:
-    alone = text.Alone()
-    table = gather_streams(alone)
-    restore_stream(table, alone, 123, drawing=True)
-    doubled = np.concatenate([table, table])
-    restore_stream(doubled, alone, 123, drawing=False)
-    with pytest.raises(StateError, match="of 2 process"):
-        restore_stream(doubled, alone, 123, drawing=True)

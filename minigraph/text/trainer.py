@@ -20,7 +20,7 @@ from minigraph.text.diagnosis import diagnose
 from minigraph.text.group import Alone, Group, rows_of
 from minigraph.text.model import build_model
 from minigraph.text.options import TrainingOptions
-from minigraph.text.streams import gather_streams, restore_stream
+from minigraph.text.streams import keep_to_rows, restore_stream, stream_array
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Trainer:
         random.manualSeed(options.seed)
         self.model = build_model(options, len(corpus.vocabulary))
         self.model.initialise()
-        if self.group.rank > 0:
-            random.manualSeed(options.seed + self.group.rank)  # dropout masks of its own
+        if self.group.size > 1:
+            keep_to_rows(self.model.net, first, options.batch_size)
         # Sums, which the batch's size divides, whatever part of the rows is here.
         self._criterion = nn.ClassNLLCriterion(None, False)
         self._criterion.type(self.model.net._type)
@@ -192,7 +192,7 @@ class Trainer:
             arrays["optimiser/m"] = self._memory["m"]
         for name, carried in zip(self.model.state_names, self._carried):
             arrays[f"state/{name}"] = self._whole(carried)
-        arrays["random/streams"] = gather_streams(self.group)
+        arrays["random/stream"] = stream_array()
         arrays["history/losses"] = np.array(self.losses)
         arrays["history/validations"] = np.array(self.validations).reshape(-1, 2)
         return arrays
@@ -205,8 +205,7 @@ class Trainer:
             self._memory["m"] = np.array(arrays["optimiser/m"])
         for name, carried in zip(self.model.state_names, self._carried):
             carried[...] = arrays[f"state/{name}"][self._first : self._last]
-        options = self.options
-        restore_stream(arrays["random/streams"], self.group, options.seed, options.dropout > 0)
+        restore_stream(arrays["random/stream"], self.options.seed)
         self.losses = arrays["history/losses"].tolist()
         self.validations = [(int(at), loss) for at, loss in arrays["history/validations"].tolist()]
         self.iteration = iteration
