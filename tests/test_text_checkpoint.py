@@ -16,7 +16,6 @@ from safetensors.numpy import save_file
 from minigraph import text
 from minigraph.errors import ArgumentError, NumberError, StateError
 
-
 __all__ = ["no_timed_saves"]
 pytestmark = pytest.mark.usefixtures("no_timed_saves")
 

@@ -25,7 +25,6 @@ from minigraph.cli import main
 from minigraph.text.curve import loss_curve
 from minigraph.text.progress import LiveProgress, progress_reporter
 
-
 __all__ = ["no_timed_saves"]
 pytestmark = pytest.mark.usefixtures("no_timed_saves")
 
