@@ -1,0 +1,191 @@
+"""From the records of a file to Python values: tables, tensors, modules, graphs.
+
+No step follows a record into another one: first every record gets an empty value, then each is
+filled from its parts, then the modules are completed, those held by others first.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Union
+
+from minigraph.errors import MinigraphError, T7Error
+from minigraph.files.registry import class_of
+from minigraph.files.t7.graphs import EDGE_CLASS, GRAPH_CLASS, GraphBuilder, as_list, is_node
+from minigraph.files.t7.modules import complete, settle_types
+from minigraph.files.t7.reader import (
+    FunctionRecord,
+    ObjectRecord,
+    Record,
+    StorageRecord,
+    TableRecord,
+    TensorRecord,
+)
+from minigraph.files.t7.values import Key, Storage, UnknownModule, UnknownObject
+from minigraph.graph import Graph, Node
+from minigraph.nn import gModule
+from minigraph.nn.state import State
+
+# Containers in containers, at most: running them takes some of Python's stack for each.
+_DEEPEST = 100
+
+
+class Builder:
+    """Turns ``records``, all objects of a file in its order, into values."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self._records = records
+        self._values: dict[int, Any] = {}
+        self._graphs = GraphBuilder(self.value)
+
+    def value(self, item: Any) -> Any:
+        """Return the value of a record; anything else is one already."""
+        return self._values.get(id(item)) if isinstance(item, Record) else item
+
+    def build(self, root: Any) -> Any:
+        """Return the value of ``root``, complete with all that it refers to."""
+        for record in self._records:
+            self._values[id(record)] = self._empty(record)
+        objects = [record for record in self._records if isinstance(record, ObjectRecord)]
+        for record in objects:
+            if record.class_name == EDGE_CLASS:
+                self._values[id(record)] = self._graphs.edge(record)
+        for record in self._records:
+            if isinstance(record, TableRecord):
+                self._fill_table(record)
+        for record in objects:
+            value = self.value(record)
+            if isinstance(value, UnknownObject):
+                value.fields = self.value(record.items[0])
+        self._complete_modules(objects)
+        for record in objects:
+            if is_node(record):
+                self._graphs.fill_node(self.value(record), record)
+        for record in objects:
+            if record.class_name == GRAPH_CLASS:
+                self._graphs.fill_graph(self.value(record), record)
+        return self.value(root)
+
+    def _empty(self, record: Record) -> Any:
+        if isinstance(record, TensorRecord):
+            return record.array
+        if isinstance(record, StorageRecord):
+            return record.array.view(Storage)
+        if isinstance(record, TableRecord):
+            return [] if _is_list(record) else {}
+        if isinstance(record, FunctionRecord):
+            return None
+        assert isinstance(record, ObjectRecord)
+        if is_node(record):
+            return Node(self._graphs.shell(self._graphs.data_of(record, record)))
+        if record.class_name == GRAPH_CLASS:
+            return Graph()
+        if record.class_name == EDGE_CLASS:
+            return None  # an Edge is made whole, when its two nodes are there
+        known = class_of(record.class_name)
+        if known is not None:
+            return known.__new__(known)
+        fields = record.items[0]
+        names = {key for key in fields.items[0::2] if isinstance(key, str)} if isinstance(
+            fields, TableRecord) else set()
+        kind = UnknownModule if {"_type", "output", "gradInput"} <= names else UnknownObject
+        return kind(record.class_name, version=record.version)
+
+    def _fill_table(self, record: TableRecord) -> None:
+        value = self.value(record)
+        pairs = record.pairs()
+        if isinstance(value, list):
+            value.extend(self.value(item) for _, item in sorted(pairs, key=lambda pair: pair[0]))
+            return
+        crowded = any(type(key) is int and key in (0, 1) for key, _ in pairs)
+        for key, item in pairs:
+            if key is None or key != key:
+                raise T7Error("a table with a key that is nil or not a number", record.offset)
+            if isinstance(key, Record) or (crowded and isinstance(key, bool)):
+                key = Key(self.value(key) if isinstance(key, Record) else key)
+            value[key] = self.value(item)
+
+    # -- modules -----------------------------------------------------------------------------
+
+    def _complete_modules(self, objects: list[ObjectRecord]) -> None:
+        held = {
+            id(self.value(record)): record for record in objects
+            if isinstance(self.value(record), State)
+        }
+        for record in self._inside_out(list(held.values())):
+            module = self.value(record)
+            if isinstance(module, UnknownModule):
+                continue
+            try:
+                complete(module, record, self.value(record.items[0]))
+                if isinstance(module, gModule):
+                    self._graphs.network(module, record)
+            except T7Error:
+                raise
+            except _SPOILT as error:
+                raise T7Error(
+                    f"{record.class_name} cannot be made of what the file holds: "
+                    f"{type(error).__name__}: {error}", record.offset,
+                ) from error
+        settle_types([self.value(record) for record in held.values()])
+
+    def _inside_out(self, modules: list[ObjectRecord]) -> Iterable[ObjectRecord]:
+        """Return the records of modules, those that others hold before these.
+
+        Raises ``T7Error`` for a module that holds itself and for nesting that would exhaust
+        Python's stack when it runs.
+        """
+        order: list[ObjectRecord] = []
+        open_: set[int] = set()
+        done: set[int] = set()
+        for start in modules:
+            stack = [(start, iter(self._below(start)))] if id(start) not in done else []
+            open_.update(id(record) for record, _ in stack)
+            while stack:
+                record, below = stack[-1]
+                for inner in below:
+                    if id(inner) in open_:
+                        raise T7Error(f"{inner.class_name} holds itself", inner.offset)
+                    if id(inner) not in done:
+                        if len(stack) >= _DEEPEST:
+                            raise T7Error(
+                                f"modules nested more than {_DEEPEST} deep", inner.offset
+                            )
+                        open_.add(id(inner))
+                        stack.append((inner, iter(self._below(inner))))
+                        break
+                else:
+                    stack.pop()
+                    open_.discard(id(record))
+                    done.add(id(record))
+                    order.append(record)
+        return order
+
+    def _below(self, record: ObjectRecord) -> list[ObjectRecord]:
+        """Return the records of the modules that a module holds: its fields, and lists of them."""
+        fields = record.items[0]
+        items = fields.items[1::2] if isinstance(fields, TableRecord) else []
+        lists = [item.items[1::2] for item in items if isinstance(item, TableRecord)]
+        found = [entry for entries in (items, *lists) for entry in entries]
+        if isinstance(self.value(record), gModule):
+            names = record.fields()
+            for node in as_list(names.get("forwardnodes"), record):
+                data = self._graphs.data_of(node, record)
+                found += [value for key, value in data.pairs() if key in ("module", "criterion")]
+        return [
+            entry for entry in found
+            if isinstance(entry, ObjectRecord) and isinstance(self.value(entry), State)
+        ]
+
+
+# What our own classes raise when they are given fields of the wrong kind.
+_SPOILT: tuple[type[Exception], ...] = (
+    MinigraphError, TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError,
+)
+
+Value = Union[None, bool, int, float, str, bytes, list, dict, Any]
+
+
+def _is_list(record: TableRecord) -> bool:
+    """Tell whether the keys are 1, 2, … n."""
+    keys = record.items[0::2]
+    return all(type(key) is int for key in keys) and set(keys) == set(range(1, len(keys) + 1))

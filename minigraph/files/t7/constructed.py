@@ -1,0 +1,153 @@
+"""Fields that Torch's constructors make and our modules have no attribute for.
+
+Torch reads and resizes them without asking whether they are there. Each ``save_…(module)``
+returns fields by name.
+
+Source: the constructors of https://github.com/torch/nn
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import numpy as np
+
+from minigraph import nn
+from minigraph.errors import T7Error
+from minigraph.files.t7.values import Storage
+from minigraph.nn.state import State
+from minigraph.tensors import TENSOR_TYPES
+
+Fields = dict[str, Any]
+
+
+def empty(module: State, *shape: int) -> np.ndarray:
+    """Return what ``torch.Tensor(...)`` makes: a tensor of the module's type."""
+    return np.zeros(shape or (0,), module.dtype)
+
+
+def sizes(*numbers: int) -> Storage:
+    """Return a ``torch.LongStorage`` of these numbers."""
+    return np.array(numbers, np.int64).view(Storage)
+
+
+def longs() -> np.ndarray:
+    """Return an empty ``torch.LongTensor``."""
+    return np.empty(0, np.int64)
+
+
+def save_lookup(module: Any) -> Fields:
+    return {"_count": np.empty(0, np.int32), "_input": longs()}
+
+
+def save_reshape(module: Any) -> Fields:
+    return {"batchsize": sizes(0, *module.size)}
+
+
+def save_nll(module: Any) -> Fields:
+    return {
+        "output_tensor": empty(module, 1), "total_weight_tensor": np.ones(1, module.dtype),
+        "target": np.zeros(1, np.int64),
+    }
+
+
+def save_bottle(module: Any) -> Fields:
+    return {
+        "dimDelta": module.nInputDim - module.nOutputDim,
+        "inShape": empty(module, module.nInputDim), "outShape": empty(module, module.nOutputDim),
+    }
+
+
+def save_mixture(module: Any) -> Fields:
+    fields: Fields = {name: empty(module) for name in ("_gaterView", "_expert", "_expertView", "_sum")}
+    fields |= {"size": sizes(), "batchSize": 0, "backwardSetup": False}
+    fields["gradInput"] = [empty(module), []]
+    if module.dim is not None:
+        fields |= {"size2": sizes(), "_expertView2": empty(module)}
+        fields["gradInput"] = [empty(module), empty(module)]
+    return fields
+
+
+def save_partial(module: Any) -> Fields:
+    lookup = nn.LookupTable.__new__(nn.LookupTable)
+    vars(lookup).update(
+        weight=module.weight, gradWeight=module.gradWeight, paddingValue=0, maxNorm=None,
+        normType=None, shouldScaleGradByFreq=False,
+    )
+    lookup._setType(module._type)
+    tables = nn.ParallelTable().add(nn.Identity()).add(lookup)
+    columns = np.arange(1, module.outputsize + 1).astype(module.dtype)
+    chosen = columns if module.partition is None else columns[module.partition]
+    network = nn.Sequential().add(tables).add(nn.MM(False, True))
+    for part in network.listModules():
+        part._setType(module._type)
+    return {"network": network, "allcolumns": columns, "partition": chosen}
+
+
+def save_crelu(module: Any) -> Fields:
+    inner: nn.Container = nn.ConcatTable().add(nn.Identity()).add(nn.MulConstant(-1))
+    parts: list[nn.Module] = [inner, nn.JoinTable(2), nn.ReLU(module.inplace)]
+    for part in (*inner.listModules(), *parts[1:]):
+        part._setType(module._type)
+    return {"modules": parts}
+
+
+def save_weight_norm(module: Any) -> Fields:
+    inner = module.modules[0]
+    fields: Fields = {"weight": inner.weight, "gradWeight": inner.gradWeight}
+    if module.bias is not None:
+        fields |= {"bias": inner.bias, "gradBias": inner.gradBias}
+    rows, rest = module.v.shape
+    shape = list(inner.weight.shape)
+    shape.insert(0, shape.pop(module.outputDim - 1))
+    fields |= {"otherDims": rest, "viewIn": sizes(rows, rest), "viewOut": sizes(*shape)}
+    return fields | {"_norm": empty(module, rows), "_scale": empty(module, rows)}
+
+
+def save_index_linear(module: Any) -> Fields:
+    fields: Fields = {
+        name: empty(module) for name in
+        ("gradWeight", "gradWeightBuffer", "valuesBuffer", "normalizedValues")
+    }
+    running = {"cumSumSizes": [], "keys": [], "gradWeight": [], "counter": 1}
+    return {
+        **fields, "running": running, "sizesCache": [], "cumSumSizesCache": [],
+        "weightDecay": module.weightDecay,
+    }
+
+
+def save_copy(module: Any) -> Fields:
+    if module.passes:
+        raise T7Error(
+            "an nn.Copy between equal types is stored by Torch as a Lua function: "
+            "use nn.Identity, or nn.Copy(intype, outtype, True)"
+        )
+    return {
+        "gradInput": np.empty(0, TENSOR_TYPES[module.intype]),
+        "output": np.empty(0, TENSOR_TYPES[module.outtype]),
+    }
+
+
+def save_shuffle(module: Any) -> Fields:
+    if not module.upscale:
+        raise T7Error("nn.PixelShuffle of Torch7 only goes up: upscale=False cannot be written")
+    return {"upscaleFactor": module.scaleFactor, "upscaleFactorSquared": module.scaleFactor**2}
+
+
+def made(**fields: Any) -> Callable[[Any], Fields]:
+    """Return a ``save`` of fields that do not depend on the module; callables make a new value."""
+    return lambda module: {
+        name: value(module) if callable(value) else value for name, value in fields.items()
+    }
+
+
+def pair(module: Any) -> list[np.ndarray]:
+    return [empty(module), empty(module)]
+
+
+def no_sizes(module: Any) -> Storage:
+    return sizes()
+
+
+def four_sizes(module: Any) -> Storage:
+    return sizes(0, 0, 0, 0)

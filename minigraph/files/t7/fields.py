@@ -1,0 +1,81 @@
+"""What Torch stores of a module: its class name and the table of its fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigraph.errors import T7Error
+from minigraph.files.registry import class_named
+from minigraph.files.t7.layouts import layout_of
+from minigraph.files.t7.modules import KEPT
+from minigraph.files.t7.nodes import NodeWriter
+from minigraph.files.t7.values import Storage
+from minigraph.nn import Criterion, gModule
+from minigraph.nn.state import State
+from minigraph.rnn import Unroll
+
+_PRIVATE = ("dtype", "output", "gradInput", "observers", "nOutputs")
+# Classes whose constructor sets ``train``; for others it is a field once training() or evaluate() ran.
+_VERSIONS = {"nn.BatchNormalization": 2, "nn.SpatialBatchNormalization": 2,
+             "nn.VolumetricBatchNormalization": 2, "nn.LookupTable": 4}
+_NNGRAPH = {"nn.JustElement": "nngraph.JustElement", "nn.JustTable": "nngraph.JustTable"}
+_TRAINED = (
+    "nn.BatchNormalization", "nn.SpatialBatchNormalization", "nn.VolumetricBatchNormalization",
+    "nn.Dropout", "nn.SpatialDropout", "nn.VolumetricDropout", "nn.RReLU", "nn.WhiteNoise",
+)
+
+
+def class_and_fields(module: State, nodes: NodeWriter) -> tuple[str, dict[str, Any], int]:
+    """Return Torch's class name of a module, its fields and the version of its class.
+
+    Raises ``T7Error`` for a class that Torch7 cannot have and that was not registered.
+    """
+    name = module.typename()
+    if isinstance(module, Unroll) or class_named(name) is not type(module):
+        advice = (
+            "save its step, net.step, instead" if isinstance(module, Unroll)
+            else "pass the class to mg.files.register if Torch7 has one of this name"
+        )
+        raise T7Error(f"Torch7 has no class for {type(module).__name__} ({module!r:.80}): {advice}")
+    layout = layout_of(type(module))
+    kept = vars(module).get(KEPT, {})
+    fields: dict[str, Any] = {} if layout.save is None else dict(layout.save(module))
+    fields.update(kept.get("fields", {}))
+    skipped = {*_PRIVATE, *getattr(module, "_buffers", ()), *layout.absent, *layout.buffers}
+    for attribute, value in vars(module).items():
+        if attribute[0] != "_" and attribute not in skipped and value is not None:
+            fields[layout.renamed.get(attribute, attribute)] = _field(value)
+    if name in _TRAINED:
+        fields["train"] = module.train  # type: ignore[attr-defined]
+    _add_activations(module, fields, layout.table)
+    if isinstance(module, gModule):
+        fields.update(nodes.network(module))
+    if not isinstance(module, Criterion):
+        fields["_type"] = module._type
+    stored = kept.get("class", "")
+    if stored.startswith("cudnn.") or not stored:
+        stored = _NNGRAPH.get(name, name)
+    return stored, fields, _VERSIONS.get(stored, 1)
+
+
+def _add_activations(module: State, fields: dict[str, Any], table: bool) -> None:
+    """Add output and gradInput; where there is none, what the constructor makes."""
+    for name in ("output", "gradInput"):
+        value = getattr(module, name)
+        if value is not None:
+            fields[name] = value
+        elif isinstance(module, Criterion) and name == "output":
+            fields.setdefault(name, 0)
+        elif isinstance(module, gModule):
+            fields.update({} if name in fields or name == "gradInput" else {name: []})
+        else:
+            fields.setdefault(name, [] if table and name == "gradInput" else np.empty(0, module.dtype))
+
+
+def _field(value: Any) -> Any:
+    """Return an attribute as Torch stores it: a tuple of sizes is a LongStorage."""
+    if type(value) is tuple and all(type(entry) is int for entry in value):
+        return np.array(value, np.int64).view(Storage)
+    return value

@@ -1,0 +1,253 @@
+"""Class by class: how Torch stores a module where that differs from its attributes here.
+
+Source: the constructors of https://github.com/torch/nn
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple, Optional
+
+import numpy as np
+
+from minigraph import nn
+from minigraph.files.t7.constructed import (
+    empty,
+    four_sizes,
+    longs,
+    made,
+    no_sizes,
+    pair,
+    save_bottle,
+    save_copy,
+    save_crelu,
+    save_index_linear,
+    save_lookup,
+    save_mixture,
+    save_nll,
+    save_partial,
+    save_reshape,
+    save_shuffle,
+    save_weight_norm,
+)
+from minigraph.files.t7.loading import (
+    finish_convert,
+    finish_matrix,
+    finish_weight_norm,
+    load_batch,
+    load_convolution,
+    load_copy,
+    load_crelu,
+    load_dropout,
+    load_lookup,
+    load_margins,
+    load_parallel,
+    load_partial,
+    load_shuffle,
+    load_transpose,
+    load_weights,
+)
+from minigraph.files.t7.values import Storage
+
+Fields = dict[str, Any]
+
+
+class Layout(NamedTuple):
+    """What is special about a class.
+
+    ``renamed`` maps our attributes to Torch's fields, ``foreign`` are fields of Torch's that mean
+    nothing here and are kept, ``derived`` such that follow from others and are made anew,
+    ``buffers`` attributes that are not stored, ``optional`` attributes that are ``None`` where the
+    file has no such field, ``absent`` attributes that Torch has no field for, ``table`` tells that
+    a gradInput starts as a table. ``load(module, fields, record)`` changes the fields before they
+    become attributes, ``finish(module, record)`` completes the module, ``save(module)`` returns
+    fields that Torch needs besides the attributes (as its constructor makes them).
+    """
+
+    renamed: dict[str, str] = {}
+    foreign: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
+    buffers: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    load: Optional[Callable[[Any, Fields, Any], None]] = None
+    finish: Optional[Callable[[Any, Any], None]] = None
+    save: Optional[Callable[[Any], Fields]] = None
+    table: bool = False
+
+
+_BIAS = ("bias", "gradBias")
+_ALL = ("weight", "gradWeight", *_BIAS)
+_DIMENSIONS = ("nInputDims",)
+_WINDOW = ("padT", "padH", "padW", "dilationT", "dilationH", "dilationW")
+_LAMBDA = Layout(renamed={"lambda_": "lambda"})
+_NOISE = Layout(load=load_dropout, save=made(noise=empty), buffers=("noise",))
+_CLASSES = Layout(optional=("weights",), save=save_nll,
+                  foreign=("output_tensor", "total_weight_tensor", "target"))
+_SAME_SIZE_PAIR = Layout(save=made(gradInput=pair))
+_UPSAMPLING = Layout(save=made(inputSize=four_sizes, outputSize=four_sizes),
+                     foreign=("inputSize", "outputSize"))
+_TABLE = Layout(table=True)
+_BATCH = Layout(optional=_ALL, load=load_batch, foreign=("running_std",))
+_KERNEL = Layout(optional=_BIAS, load=load_convolution, absent=("dilationH", "dilationW"),
+                 foreign=("finput", "fgradInput"))
+_PLAIN_WINDOW = Layout(absent=("dilationH", "dilationW", "dilationT"))
+
+LAYOUTS: dict[type, Layout] = {
+    nn.BCECriterion: Layout(optional=("weights",)),
+    nn.BatchNormalization: _BATCH,
+    nn.Bilinear: Layout(optional=_BIAS),
+    nn.Bottle: Layout(save=save_bottle, foreign=("dimDelta", "inShape", "outShape")),
+    nn.CAddTable: _TABLE, nn.CSubTable: _TABLE, nn.CMulTable: _TABLE, nn.CDivTable: _TABLE,
+    nn.CMaxTable: Layout(table=True, save=made(maxIdx=empty), foreign=("maxIdx",)),
+    nn.CMinTable: Layout(table=True, save=made(minIdx=empty), foreign=("minIdx",)),
+    nn.CAddTensorTable: _TABLE,
+    nn.CReLU: Layout(load=load_crelu, save=save_crelu, derived=("modules",), foreign=("batched",)),
+    nn.ClassNLLCriterion: _CLASSES,
+    nn.SpatialClassNLLCriterion: _CLASSES,
+    nn.Concat: Layout(save=made(outputSize=no_sizes, size=no_sizes), foreign=("outputSize", "size")),
+    nn.Constant: Layout(optional=("nInputDim",)),
+    nn.Convert: Layout(finish=finish_convert, derived=("converter", "modules")),
+    nn.Copy: Layout(load=load_copy, save=save_copy, absent=("intype", "outtype", "passes")),
+    nn.CosineDistance: _SAME_SIZE_PAIR,
+    nn.CosineEmbeddingCriterion: _SAME_SIZE_PAIR,
+    nn.ClassSimplexCriterion: Layout(
+        save=lambda module: {"_target": empty(module, module.nClasses)}),
+    nn.DotProduct: _SAME_SIZE_PAIR,
+    nn.Dropout: _NOISE,
+    nn.SpatialDropout: _NOISE,
+    nn.VolumetricDropout: _NOISE,
+    nn.Euclidean: Layout(save=made(fastBackward=True), foreign=("fastBackward",)),
+    nn.FlattenTable: _TABLE,
+    nn.GatedLinearUnit: Layout(optional=("dim",)),
+    nn.GradientReversal: _LAMBDA,
+    nn.HardShrink: _LAMBDA,
+    nn.SoftShrink: _LAMBDA,
+    nn.Index: _TABLE,
+    nn.IndexLinear: Layout(save=save_index_linear, absent=("gradWeight",), foreign=(
+        "gradWeightBuffer", "valuesBuffer", "normalizedValues", "sizesCache", "cumSumSizesCache",
+    ), derived=("running",)),
+    nn.JoinTable: Layout(optional=_DIMENSIONS, save=made(size=no_sizes), foreign=("size",), table=True),
+    nn.L1HingeEmbeddingCriterion: _SAME_SIZE_PAIR,
+    nn.Linear: Layout(optional=_BIAS, finish=finish_matrix, foreign=("addBuffer",)),
+    nn.LinearWeightNorm: Layout(
+        optional=_BIAS, foreign=("norm", "scale", "dirty", "addBuffer"),
+        save=made(norm=empty, scale=empty, dirty=True),
+    ),
+    nn.LookupTable: Layout(
+        optional=("maxNorm", "normType"), load=load_lookup, save=save_lookup,
+        foreign=("size", "batchSize", "inputs", "nBackward", "copiedInput", "accUpdate", "fastBackward"),
+    ),
+    nn.MM: _SAME_SIZE_PAIR,
+    nn.MV: _SAME_SIZE_PAIR,
+    nn.MapTable: Layout(
+        save=lambda module: {
+            "module": module.modules[0] if module.modules else None,
+            "sharedparams": ["weight", "bias", "gradWeight", "gradBias"],
+            "output": [], "gradInput": [],
+        },
+        derived=("module", "sharedparams"), table=True,
+    ),
+    nn.MarginRankingCriterion: _SAME_SIZE_PAIR,
+    nn.MaskedSelect: Layout(save=made(
+        _maskIndices=lambda module: longs(), _maskIndexBuffer=lambda module: longs(),
+        _maskIndexBufferCUDA=None, _gradBuffer=empty,
+        _gradMask=lambda module: np.empty(0, np.uint8),
+    ), table=True),
+    nn.Max: Layout(optional=_DIMENSIONS),
+    nn.MixtureTable: Layout(
+        optional=("dim",), save=save_mixture, foreign=("size", "size2", "batchSize", "backwardSetup")),
+    nn.ModuleCriterion: Layout(optional=("inputModule", "targetModule")),
+    nn.ModuleFromCriterion: Layout(table=True),
+    nn.MultiCriterion: Layout(load=load_weights, save=lambda module: {
+        "weights": np.array(module.weights, np.float64).view(Storage)}, absent=("weights",)),
+    nn.MultiLabelSoftMarginCriterion: Layout(
+        optional=("weights",), load=load_margins, derived=("lsm", "nll", "sigmoid"),
+        save=lambda module: {"sigmoid": nn.Sigmoid().type(module._type)}),
+    nn.MultiMarginCriterion: Layout(optional=("weights",)),
+    nn.NarrowTable: _TABLE,
+    nn.Padding: Layout(optional=("nInputDim",), save=made(outputSize=no_sizes), foreign=("outputSize",)),
+    nn.PairwiseDistance: Layout(
+        save=made(gradInput=pair, diff=empty, output=lambda module: empty(module, 1)),
+        foreign=("diff", "outExpand", "grad", "ones")),
+    nn.Parallel: Layout(
+        save=made(size=no_sizes, totalOutputSize=no_sizes), foreign=("size", "totalOutputSize")),
+    nn.ParallelCriterion: Layout(load=load_parallel, table=True),
+    nn.ParallelTable: _TABLE,
+    nn.PartialLinear: Layout(
+        optional=(*_BIAS, "partition"), load=load_partial, save=save_partial,
+        derived=("network", "allcolumns"), foreign=("addBuffer", "buffer"),
+        absent=("weight", "gradWeight", "partition")),
+    nn.PixelShuffle: Layout(load=load_shuffle, save=save_shuffle, absent=("scaleFactor", "upscale")),
+    nn.RReLU: Layout(save=made(noise=empty), buffers=("noise",), load=load_dropout),
+    nn.ReLU: Layout(save=made(threshold=0, val=0), foreign=("threshold", "val")),
+    nn.Replicate: Layout(optional=("ndim",)),
+    nn.Reshape: Layout(optional=("batchMode",), save=save_reshape, foreign=("batchsize",)),
+    nn.SelectTable: _TABLE,
+    nn.SoftPlus: Layout(save=made(threshold=20)),
+    nn.SparseLinear: Layout(
+        save=made(weightDecay=lambda module: module.weightDecay),
+        foreign=("lastInput", "gradWeightBuffer", "formatted_input", "sparseUpdate")),
+    nn.SpatialConvolution: _KERNEL,
+    nn.SpatialConvolutionLocal: Layout(optional=_BIAS, absent=("dilationH", "dilationW"),
+                                       foreign=("finput", "fgradInput")),
+    nn.SpatialConvolutionMM: Layout(optional=_BIAS, absent=("dilationH", "dilationW"),
+                                    foreign=("finput", "fgradInput")),
+    nn.SpatialConvolutionMap: Layout(absent=_WINDOW),
+    nn.SpatialDepthWiseConvolution: Layout(optional=_BIAS, absent=("dilationH", "dilationW"),
+                                           foreign=("finput", "fgradInput")),
+    nn.SpatialDilatedConvolution: Layout(optional=_BIAS, foreign=("finput", "fgradInput")),
+    nn.SpatialFullConvolution: Layout(optional=_BIAS, absent=("dilationH", "dilationW"),
+                                      foreign=("finput", "fgradInput", "ones", "buffer", "zeroScalar")),
+    nn.SpatialFullConvolutionMap: Layout(absent=(*_WINDOW, "adjW", "adjH")),
+    nn.SpatialFractionalMaxPooling: Layout(optional=("outW", "outH", "ratioW", "ratioH")),
+    nn.SpatialAveragePooling: Layout(
+        absent=("dilationH", "dilationW", "dilationT"),
+        save=lambda m: {
+            "ceil_mode": m.ceil_mode, "count_include_pad": m.count_include_pad, "divide": m.divide}),
+    nn.VolumetricAveragePooling: Layout(
+        absent=("dilationH", "dilationW", "dilationT"),
+        save=lambda m: {"ceil_mode": m.ceil_mode, "count_include_pad": m.count_include_pad}),
+    nn.SpatialMaxPooling: Layout(
+        absent=("dilationH", "dilationW", "dilationT"), save=lambda m: {"ceil_mode": m.ceil_mode}),
+    nn.SpatialDilatedMaxPooling: Layout(save=lambda m: {"ceil_mode": m.ceil_mode}),
+    nn.VolumetricMaxPooling: Layout(
+        absent=("dilationH", "dilationW", "dilationT"),
+        save=lambda m: {"ceil_mode": m.ceil_mode, "indices": longs()}),
+    nn.VolumetricDilatedMaxPooling: Layout(
+        save=lambda m: {"ceil_mode": m.ceil_mode, "indices": longs()}),
+    nn.SpatialSubSampling: Layout(absent=_WINDOW),
+    nn.SpatialSubtractiveNormalization: Layout(
+        save=made(coef=lambda module: np.ones((1, 1, 1), module.dtype))),
+    nn.SpatialDivisiveNormalization: Layout(
+        save=made(coef=lambda module: np.ones((1, 1, 1), module.dtype))),
+    nn.SpatialUpSamplingBilinear: _UPSAMPLING,
+    nn.SpatialUpSamplingNearest: _UPSAMPLING,
+    nn.SplitTable: Layout(optional=_DIMENSIONS),
+    nn.Squeeze: Layout(optional=("dim", "numInputDims")),
+    nn.Sum: Layout(optional=_DIMENSIONS),
+    nn.Transpose: Layout(load=load_transpose),
+    nn.Unsqueeze: Layout(optional=("numInputDims",)),
+    nn.VolumetricConvolution: Layout(
+        optional=_BIAS, absent=("dilationT", "dilationH", "dilationW"), foreign=("finput", "fgradInput")),
+    nn.VolumetricDilatedConvolution: Layout(optional=_BIAS, foreign=("finput", "fgradInput")),
+    nn.VolumetricFullConvolution: Layout(
+        optional=_BIAS, absent=("dilationT", "dilationH", "dilationW"), foreign=("finput", "fgradInput")),
+    nn.VolumetricFractionalMaxPooling: Layout(
+        optional=("outT", "outW", "outH", "ratioT", "ratioW", "ratioH")),
+    nn.WeightNorm: Layout(
+        optional=("gradV", "gradG"), finish=finish_weight_norm, save=save_weight_norm,
+        derived=("weight", "gradWeight", "bias", "gradBias", "viewIn", "viewOut", "otherDims")),
+    nn.WeightedEuclidean: Layout(save=made(fastBackward=True), foreign=("fastBackward",)),
+    nn.WhiteNoise: _NOISE,
+    nn.ZipTable: _TABLE, nn.ZipTableOneToMany: _TABLE,
+}
+
+_PLAIN = Layout()
+
+
+def layout_of(cls: type) -> Layout:
+    """Return what is special about a class, from the nearest of its bases that is listed."""
+    for base in cls.__mro__:
+        if base in LAYOUTS:
+            return LAYOUTS[base]
+    return _PLAIN

@@ -1,0 +1,150 @@
+"""The fields of Torch's modules and the attributes of ours.
+
+Most bear the same name. What differs is told here: fields that have another name or form, fields
+that Torch needs and we do not, and attributes that old files lack. Torch's own scratch fields are
+kept beside the module, so that a file that is loaded and saved again still has them.
+
+Source: the constructors of https://github.com/torch/nn
+"""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+
+from minigraph.errors import T7Error
+from minigraph.files.t7.layouts import layout_of
+from minigraph.files.t7.reader import ObjectRecord
+from minigraph.files.t7.types import TENSORS, cpu_type
+from minigraph.files.t7.values import Storage
+from minigraph.memory import Relocation
+from minigraph.nn import Container, Module, gModule
+from minigraph.nn.state import State, _replace
+from minigraph.tables import leaves
+from minigraph.tensors import TENSOR_TYPES
+
+#: Where a module keeps what it was loaded with and does not use: its Torch class and fields.
+KEPT = "_torch"
+# Fields of a network that are made anew from its nodes.
+WIRING = (
+    "fg", "bg", "innode", "outnode", "forwardnodes", "backwardnodes", "nInputs", "modules", "verbose",
+    "name",
+)
+_MOST_SIZES = 64
+
+
+def complete(module: State, record: ObjectRecord, fields: Any) -> None:
+    """Give ``module``, which has no attributes yet, those that ``fields`` tell.
+
+    ``fields`` is the table of ``record`` as a dict. Raises ``T7Error`` where it is none.
+    """
+    if not isinstance(fields, dict) and fields != []:
+        raise T7Error(f"{record.class_name} holds no table of fields", record.offset)
+    stored = {name: value for name, value in dict(fields).items() if isinstance(name, str)}
+    layout = layout_of(type(module))
+    name = stored.pop("_type", None)
+    if not isinstance(name, str):
+        name = _type_of_arrays(stored)
+    name = cpu_type(name)
+    if name in TENSOR_TYPES:
+        module._type, module.dtype = name, TENSOR_TYPES[name]
+    module._arguments = ((), {})
+    if layout.load is not None:
+        layout.load(module, stored, record)
+    ours = {torch: own for own, torch in layout.renamed.items()}
+    buffers = {*getattr(module, "_buffers", ()), *layout.buffers}
+    kept: dict[str, Any] = {}
+    for attribute in buffers:
+        setattr(module, attribute, None)
+    for attribute in layout.optional:
+        if getattr(module, attribute, None) is None:
+            setattr(module, attribute, None)
+    for field, value in stored.items():
+        attribute = ours.get(field, field)
+        if field in layout.derived:
+            continue
+        if attribute in ("output", "gradInput"):
+            setattr(module, attribute, _activation(value))
+            if getattr(module, attribute) is None:
+                kept[field] = value
+        elif isinstance(module, gModule) and field in WIRING:
+            continue
+        elif (
+            field[:1] == "_" or attribute in buffers or attribute in layout.foreign
+            or _is_method(type(module), attribute)
+        ):
+            kept[field] = value
+        elif not field.isidentifier():
+            raise T7Error(f"{record.class_name} has a field {field!r:.80}", record.offset)
+        else:
+            setattr(module, attribute, _attribute(value, record))
+    if isinstance(module, Container) and not isinstance(module, gModule):
+        _check_modules(module, record)
+    if record.class_name != module.typename() or kept:
+        setattr(module, KEPT, {"class": record.class_name, "fields": kept})
+    if layout.finish is not None:
+        layout.finish(module, record)
+    _add_gradients(module)
+
+
+def _type_of_arrays(fields: dict[str, Any]) -> str:
+    """Return the tensor type of a criterion, which does not store it: that of its gradInput."""
+    for _, leaf in leaves([fields.get(name) for name in ("gradInput", "weights", "weight")]):
+        if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f":
+            return next(name for name, dtype in TENSORS.items() if dtype == leaf.dtype)
+    return "torch.DoubleTensor"
+
+
+def _activation(value: Any) -> Any:
+    """Return an output, or ``None`` where Torch keeps an empty tensor or table."""
+    found = [leaf for _, leaf in leaves(value)] if not isinstance(value, dict) else []
+    empty = [leaf for leaf in found if not isinstance(leaf, np.ndarray) or leaf.size == 0]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    return None if empty or not found else value
+
+
+def _attribute(value: Any, record: ObjectRecord) -> Any:
+    """Return a field as our modules hold it: a LongStorage of sizes is a tuple."""
+    if isinstance(value, Storage) and value.dtype == np.int64:
+        if value.size > _MOST_SIZES:
+            raise T7Error(f"{record.class_name} has {value.size} sizes", record.offset)
+        return tuple(value.tolist())
+    return value
+
+
+def _is_method(cls: type, name: str) -> bool:
+    found = getattr(cls, name, None)
+    return callable(found) or isinstance(found, property)
+
+
+def _check_modules(module: Any, record: ObjectRecord) -> None:
+    """Raise T7Error unless ``modules`` is a list of modules."""
+    held = vars(module).setdefault("modules", [])
+    if not isinstance(held, list) or not all(isinstance(entry, Module) for entry in held):
+        raise T7Error(
+            f"{record.class_name} holds something else than modules (a class that is not known "
+            "and stores no fields of a module?)", record.offset,
+        )
+
+
+def _add_gradients(module: State) -> None:
+    """Make gradients of zeros for parameters that were stored without them."""
+    zeros = Relocation(np.zeros_like)
+    for name, gradient in (("weight", "gradWeight"), ("bias", "gradBias")):
+        value = vars(module).get(name)
+        found = vars(module).get(gradient)
+        if not hasattr(module, "parameters") or not isinstance(value, np.ndarray):
+            continue
+        if not isinstance(found, np.ndarray) or found.shape != value.shape:
+            setattr(module, gradient, zeros(value))
+
+
+def settle_types(modules: Sequence[Any]) -> None:
+    """Turn half-precision modules to float, the least that modules compute in."""
+    half = [module for module in modules if getattr(module, "_type", "") == "torch.HalfTensor"]
+    float32 = np.dtype(np.float32)
+    _replace(half, Relocation(lambda a: a.astype(float32), lambda a: a.dtype == np.float16))
+    for module in half:
+        module._setType("torch.FloatTensor")
