@@ -8,7 +8,8 @@ from typing import Any, Callable, Optional
 
 import click
 
-from minigraph.cli.failures import Failure, OneLineCommand, describe
+from minigraph.cli.failures import Failure, describe
+from minigraph.cli.together import TogetherCommand
 from minigraph.text.options import TrainingOptions, flag
 
 _FLAGS = (
@@ -52,7 +53,7 @@ def _training_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command(cls=OneLineCommand)
+@click.command(cls=TogetherCommand)
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @_training_flags
 @click.option(
@@ -76,7 +77,8 @@ def train(
 
     Without FILE it trains on Python's own reference text. The flags are char-rnn's. Where
     --checkpoint-dir holds checkpoints of the same run, it goes on from the newest: after a crash or
-    a kill give the same command again. Ctrl-C saves and stops.
+    a kill give the same command again. Ctrl-C saves and stops. Started as mpiexec -n N minigraph
+    train, N processes share the rows of every batch (extra mpi).
     """
     from minigraph import text
     from minigraph.errors import NumberError
@@ -93,7 +95,7 @@ def train(
     previous = {number: signal.signal(number, lambda number, _: _ask(asked, number)) for number in _SIGNALS}
     try:
         result = text.train(
-            corpus, options, checkpoint_dir, log, init_from, reporter=progress_reporter(),
+            corpus, options, checkpoint_dir, log, init_from, ctx.obj, progress_reporter(),
             should_stop=lambda: bool(asked),
         )
     except NumberError as error:
@@ -102,11 +104,14 @@ def train(
         for number, handler in previous.items():
             signal.signal(number, handler)
     iteration = result.trainer.iteration
-    if result.finished:
+    if ctx.obj.rank > 0:
+        pass  # rank 0 tells
+    elif result.finished:
         click.echo(f"done after iteration {iteration}; the loss curve is {result.curve}")
     else:
         click.echo(f"stopped after iteration {iteration}; the same command goes on from there")
-        ctx.exit(128 + asked[0] if asked else 0)
+    if asked and not result.finished:
+        ctx.exit(128 + asked[0])
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Protocol
 
 import numpy as np
@@ -36,6 +37,17 @@ class Alone:
 
     def allreduce(self, array: np.ndarray) -> None:
         """Leave ``array`` as it is: it is the whole sum."""
+
+
+def alike(group: Group, facts: bytes) -> bool:
+    """Tell whether all processes called this with the same ``facts``; all get the same answer."""
+    mine = np.frombuffer(hashlib.sha256(facts).digest(), np.uint16).astype(np.float64)
+    total = mine.copy()
+    group.allreduce(total)
+    # The whole numbers are all the same exactly if each is their mean.
+    odd = np.array([float((total != group.size * mine).any())])
+    group.allreduce(odd)
+    return not odd[0]
 
 
 def rows_of(group: Group, batch_size: int) -> tuple[int, int]:

@@ -44,6 +44,8 @@ class _Printer(Reporter):
             f"{options.model} of {options.num_layers} layer(s) of {options.rnn_size}, "
             f"{trainer.model.flat.size} parameters, {options.dtype}; {trainer.total} iterations"
         )
+        if trainer.group.size > 1:
+            self._line(f"{trainer.group.size} processes share the {options.batch_size} rows of every batch")
 
     def validated(self, iteration: int, loss: float) -> None:
         self._line(f"iteration {iteration}: validation loss {loss_text(loss)}")

@@ -16,7 +16,7 @@ from minigraph.text.corpus import Corpus
 from minigraph.text.curve import loss_curve
 from minigraph.text.facts import RunFacts
 from minigraph.text.folder import Folder
-from minigraph.text.group import Alone, Group
+from minigraph.text.group import Alone, Group, alike
 from minigraph.text.log import TrainingLog
 from minigraph.text.options import TrainingOptions
 from minigraph.text.reporter import Reporter
@@ -175,15 +175,13 @@ class _Run:
         self.reporter.said(f"starting with the parameters of {path}")
 
     def _agree(self) -> None:
-        """Raise ``StateError`` unless all processes of the group go on from the same iteration."""
-        mine = float(self.trainer.iteration)
-        moments = np.array([mine, mine * mine])
-        self.group.allreduce(moments)
-        size = self.group.size
-        if moments[0] != size * mine or moments[1] != size * mine * mine:
+        """Raise ``StateError`` unless all processes of the group begin alike."""
+        trainer = self.trainer
+        facts = f"{trainer.corpus.digest} {self.options} {trainer.iteration} {trainer.learning_rate}"
+        if not alike(self.group, facts.encode() + trainer.model.flat.tobytes()):
             raise StateError(
-                f"the processes do not go on from the same checkpoint: {self.folder.path} must be a folder "
-                "that all of them see"
+                "the processes do not begin alike: all need the same flags and text, the same "
+                f"versions of minigraph and NumPy, and {self.folder.path} a folder that all of them see"
             )
 
     # -- saving ------------------------------------------------------------------------------
@@ -248,6 +246,7 @@ class _Run:
         """Save the state before the iteration that went wrong; return the error with where it is."""
         if self._saved_at != self.trainer.iteration and not self.trainer.model.broken():
             self._save()
+            self.group.allreduce(np.zeros(1))  # none ends before rank 0 has written it
         told = NumberError(
             f"{error}\nThe last good state, after iteration {self._saved_at}, is in {self.folder.path}: "
             "start another --checkpoint-dir with --init-from it and a lower --learning-rate or --grad-clip"

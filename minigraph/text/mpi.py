@@ -1,0 +1,127 @@
+"""MPI: the group of processes that ``mpiexec`` started, on one host or on many.
+
+Source: MPI: A Message-Passing Interface Standard, version 4.1, https://www.mpi-forum.org/docs/;
+mpi4py, https://mpi4py.readthedocs.io
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from minigraph.errors import MissingExtraError, StateError
+from minigraph.interop.extras import require
+from minigraph.text.group import Alone, Group
+
+# What launchers tell a process: its number, how many there are, its number on its host.
+_VARIABLES = (
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),  # Open MPI
+    ("PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID"),  # MPICH, Intel MPI, MS-MPI, Slurm's pmi2
+    ("PMIX_RANK", "SLURM_NTASKS", "SLURM_LOCALID"),  # Slurm's pmix
+)
+# Seconds that a process whose run failed waits for the others to fail too.
+_PATIENCE = 2.0
+_MESSAGE = 4096  # bytes of a message that are exchanged
+
+
+class Launch(NamedTuple):
+    """What ``mpiexec`` told this process: ``local`` is its number among those on its host."""
+
+    rank: int
+    size: int
+    local: int
+
+
+def launched(environment: Mapping[str, str] = os.environ) -> Optional[Launch]:
+    """Return how ``mpiexec`` started this process, None if it did not."""
+    for names in _VARIABLES:
+        rank, size, local = (environment.get(name, "") for name in names)
+        if rank.isdecimal() and size.isdecimal():
+            return Launch(int(rank), int(size), int(local if local.isdecimal() else rank))
+    return None
+
+
+def join() -> Group:
+    """Return the group of the processes that ``mpiexec`` started, ``Alone`` without it.
+
+    Raises ``MissingExtraError`` where it needs mpi4py or an MPI and does not find them, and
+    ``StateError`` where ``mpiexec`` belongs to another MPI than mpi4py's.
+    """
+    launch = launched()
+    if launch is None or launch.size == 1:
+        return Alone()
+    try:
+        MPI = require("mpi4py.MPI", "mpi")
+    except RuntimeError as error:  # mpi4py is there, the MPI library is not
+        raise MissingExtraError(
+            f"mpi4py finds no MPI library: python -m pip install 'minigraph[mpi]' ({error})"
+        ) from error
+    world = MPI.COMM_WORLD
+    if world.size != launch.size:
+        library = re.split(r"[,\n\0]", MPI.Get_library_version())[0].strip()
+        raise StateError(
+            f"mpiexec started {launch.size} processes and mpi4py's {library} sees {world.size}: they are of "
+            f"different MPIs; use the mpiexec of this Python, {Path(sys.executable).with_name('mpiexec')}"
+        )
+    return MPIGroup(MPI)
+
+
+class MPIGroup:
+    """The processes of MPI's world as a ``Group``.
+
+    Sums are MPI's ``Allreduce``, which the standard requires to give every process the same bits.
+    """
+
+    def __init__(self, MPI: Any) -> None:
+        self._world = MPI.COMM_WORLD.Dup()
+        # Failures go another way than the sums, which may be under way when one process fails.
+        self._failures = MPI.COMM_WORLD.Dup()
+        self._in_place = MPI.IN_PLACE
+        self.rank: int = self._world.rank
+        self.size: int = self._world.size
+
+    def allreduce(self, array: np.ndarray) -> None:
+        """Add up ``array`` over the processes, in place."""
+        self._world.Allreduce(self._in_place, array)
+
+    def fail(self, message: str, code: int) -> list[str]:
+        """End the run of all processes because this one's failed; return what is to be told.
+
+        Where all of them fail within moments of each other, they return and may end by themselves:
+        rank 0 with the lines to tell, each once, the others with none. Where this one fails
+        and the others go on, which would wait for it for ever, this tells ``message`` on stderr and
+        ends all processes with the exit status ``code``.
+        """
+        mine = np.zeros(_MESSAGE, np.uint8)
+        encoded = message.encode()[:_MESSAGE]
+        mine[: len(encoded)] = np.frombuffer(encoded, np.uint8)
+        everyones = np.zeros((self.size, _MESSAGE), np.uint8)
+        request = self._failures.Iallgather(mine, everyones)
+        deadline = time.monotonic() + _PATIENCE
+        while not request.Test():
+            if time.monotonic() > deadline:
+                self._abort(message, code)
+            time.sleep(0.005)
+        if self.rank > 0:
+            return []
+        return _lines([row.tobytes().rstrip(b"\0").decode(errors="replace") for row in everyones])
+
+    def _abort(self, message: str, code: int) -> None:
+        print(f"minigraph: process {self.rank} of {self.size}: {message}", file=sys.stderr, flush=True)
+        time.sleep(0.2)  # mpiexec passes the line on before it ends everything
+        self._world.Abort(code)
+
+
+def _lines(messages: Sequence[str]) -> list[str]:
+    """Return each message once; with the first process that sent it where they differ."""
+    distinct = {message: rank for rank, message in reversed(list(enumerate(messages)))}
+    if len(distinct) == 1:
+        return list(distinct)
+    first = sorted((rank, message) for message, rank in distinct.items())
+    return [f"process {rank} of {len(messages)}: {message}" for rank, message in first]
