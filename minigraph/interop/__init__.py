@@ -30,6 +30,26 @@ def to_torch(net: Any) -> Any:
     return torch_export.to_torch(net)
 
 
+def from_torch(module: Any) -> Any:
+    """Return a network that computes what a ``torch.nn.Module`` does, with copies of its parameters.
+
+    Known are the layers of this package, ``Sequential`` of them, and modules made of them that
+    ``torch.fx`` can trace: arithmetic, ``cat``, ``split``, ``chunk``, ``view``, indexing and the
+    like. The network takes what the module takes (indices of an ``Embedding`` count from 0), in
+    float32 or float64 as the module. ``LSTMCell`` and ``GRUCell`` become one step as ``mg.rnn`` makes
+    it: ``[x, prev_c1, prev_h1]`` to ``[next_c1, next_h1]`` (a GRU without the c). ``LSTM`` and ``GRU``
+    become an ``Unroll`` of it: sequences ``(T, B, D)`` and an initial state ``(B, H)`` for each layer,
+    ``[xs, c1, h1, c2, h2]``, to all states stacked, the last of which is PyTorch's output.
+
+    Raises ``ConversionError`` that lists everything that cannot be converted and why, and
+    ``MissingExtraError`` where PyTorch is not installed.
+    """
+    require("torch", "torch")
+    from minigraph.interop import torch_import
+
+    return torch_import.from_torch(module)
+
+
 def to_onnx(net: Any, path: Any, example_input: Any) -> Path:
     """Write ``net`` in evaluation, in single precision, as an ONNX file; return its path.
 
@@ -46,3 +66,24 @@ def to_onnx(net: Any, path: Any, example_input: Any) -> Path:
     from minigraph.interop import onnx_export
 
     return onnx_export.to_onnx(net, path, example_input)
+
+
+def to_networkx(net: Any) -> Any:
+    """Return the forward graph of a gModule for networkx, with what the last forward left.
+
+    As ``net.fg.to_networkx()``; nodes also carry ``description`` and, after a forward,
+    ``shape`` (the output, as text: ``(2, 3)``, or ``{(2, 3), (2, 4)}`` for a table) and ``dtype``.
+    """
+    from minigraph.interop import graphml
+
+    return graphml.to_networkx(net)
+
+
+def to_graphml(net: Any, path: Any) -> Path:
+    """Write the forward graph of a gModule as GraphML, whole or not at all; return the path.
+
+    The attributes are those of ``to_networkx``. Gephi, yEd, Cytoscape and networkx read it.
+    """
+    from minigraph.interop import graphml
+
+    return graphml.to_graphml(net, path)

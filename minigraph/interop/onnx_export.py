@@ -7,8 +7,6 @@ shape of the input (the batch of ``nn.Reshape``, the classes of ``nn.SoftMax``) 
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional, Sequence, Union
@@ -19,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from minigraph import nn, rnn
 from minigraph.errors import ArgumentError, ConversionError, MinigraphError
+from minigraph.files.atomic import replacing
 from minigraph.interop.names import Unique, dotted
 from minigraph.interop.onnx_layers import LAYERS
 from minigraph.interop.onnx_structure import CONTAINERS, SHAPES
@@ -196,7 +195,7 @@ def _batch_axes(net: Any, example: Any) -> Any:
         return map_table(lambda leaf: 0, example)
     entries = example if net.step.nInputs > 1 else [example]
     axes = [
-        map_table(lambda leaf, k=k: 1 if k in net._sequences else 0, entry)
+        map_table(lambda leaf, axis=int(k in net._sequences): axis, entry)  # type: ignore[misc]
         for k, entry in enumerate(entries)
     ]
     return axes if net.step.nInputs > 1 else axes[0]
@@ -285,7 +284,9 @@ def to_onnx(net: Any, path: Any, example_input: Any) -> Path:
     if model is None:
         raise ConversionError(OnnxExport.target, reasons)
     onnx.checker.check_model(model, full_check=True)
-    return _write(model, Path(path))
+    with replacing(path) as file:
+        file.write(model.SerializeToString())
+    return Path(path)
 
 
 def _model(net: Any, example: Any, other: Any) -> tuple[Any, list[tuple[str, str]]]:
@@ -332,23 +333,3 @@ def _name_outputs(export: OnnxExport, net: Any, result: Any, inputs: set[str]) -
             used.add(value.name)
             found.append(value)
     return found
-
-
-def _write(model: Any, path: Path) -> Path:
-    """Write the file whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(model.SerializeToString())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -38,6 +38,12 @@ def same(export: Any, m: Any, value: Any, name: str) -> str:
     return value.name
 
 
+def _copy(export: Any, m: Any, value: Any, name: str) -> str:
+    if export.result.example.dtype.kind != "f":
+        raise Unconvertible(f"it converts to {m.outtype}")
+    return value.name
+
+
 # -- products ----------------------------------------------------------------------------------------
 
 
@@ -251,25 +257,24 @@ def _squares(export: Any, c: Any, pair: Any, name: str) -> str:
 
 
 def _likelihood(export: Any, c: Any, pair: Any, name: str) -> str:
-    if c.weights is not None:
-        raise Unconvertible("weights of classes")
     x = pair[0].name
     if pair[0].example.ndim == 1:
         x = export.op("Unsqueeze", [x, export.constant([0], f"{name}.front")], f"{name}.batch")
     rows = rows_of(export, pair[1].name, name)
     if pair[0].example.ndim < 3:
         rows = export.op("Reshape", [rows, export.constant([-1], f"{name}.flat")], f"{name}.classes")
+    weights = [] if c.weights is None else [export.weight(c.weights, f"{name}.weights")]
     return export.op(
-        "NegativeLogLikelihoodLoss", [x, rows], name, ignore_index=int(c.ignoreIndex) - 1,
+        "NegativeLogLikelihoodLoss", [x, rows, *weights], name, ignore_index=int(c.ignoreIndex) - 1,
         reduction="mean" if c.sizeAverage else "sum",
     )
 
 
 def _cross_entropy(export: Any, c: Any, pair: Any, name: str) -> str:
     x, target = pair
-    if x.example.ndim != 2:
-        raise Unconvertible("scores that are not (B, C)")
-    logarithms = export.op("LogSoftmax", [x.name], f"{name}.logarithms", axis=1)
+    if x.example.ndim > 2 or 1 in x.shape:
+        raise Unconvertible("scores that are not (C,) or (B, C)")
+    logarithms = export.op("LogSoftmax", [x.name], f"{name}.logarithms", axis=-1)
     twin = type(x)(logarithms, x.example, x.other)
     c.nll.sizeAverage = c.sizeAverage
     return _likelihood(export, c.nll, [twin, target], name)
@@ -288,6 +293,7 @@ LAYERS: dict[type, Converter] = {
     nn.LookupTable: _lookup,
     nn.OneHot: _one_hot,
     nn.Bilinear: _bilinear,
+    nn.Copy: _copy,
     nn.MM: _mm,
     nn.MV: _mv,
     nn.DotProduct: _dot,

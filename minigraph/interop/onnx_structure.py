@@ -333,7 +333,8 @@ def _pixel_shuffle(export: Any, m: Any, value: Any, name: str) -> str:
         cells, order = (planes // (r * r), r, r, height, width), (0, 1, 4, 2, 5, 3)
     else:
         cells, order = (planes, height // r, r, width // r, r), (0, 1, 3, 5, 2, 4)
-    apart = export.op("Reshape", [value.name, export.constant([-1, *cells], f"{name}.cells")], f"{name}.apart")
+    split = export.constant([-1, *cells], f"{name}.cells")
+    apart = export.op("Reshape", [value.name, split], f"{name}.apart")
     moved = export.op("Transpose", [apart], f"{name}.moved", perm=order)
     shape = export.constant(
         [*([-1] if value.example.ndim == 4 else []), *export.result.shape[-3:]], f"{name}.shape"

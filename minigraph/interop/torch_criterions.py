@@ -106,7 +106,9 @@ CRITERIONS: dict[type, Converter] = {
     nn.MSECriterion: _loss(torch.nn.MSELoss),
     nn.AbsCriterion: _loss(torch.nn.L1Loss),
     nn.SmoothL1Criterion: _loss(torch.nn.SmoothL1Loss),
-    nn.DistKLDivCriterion: _loss(torch.nn.KLDivLoss),
+    nn.DistKLDivCriterion: lambda export, c, pair, name: export.call(
+        losses.divergences, pair, c.sizeAverage, name=name
+    ),
     nn.SoftMarginCriterion: _loss(torch.nn.SoftMarginLoss),
     nn.HingeEmbeddingCriterion: _loss(torch.nn.HingeEmbeddingLoss, losses.target_like, "margin"),
     nn.MultiLabelMarginCriterion: _loss(torch.nn.MultiLabelMarginLoss, losses.label_sets),

@@ -169,7 +169,7 @@ class TorchExport(Walker):
         names = [node.name or f"input_{k}" for k, node in enumerate(nodes, 1)]
         first = self.graph.placeholder(identifier(names[0]))
         unique = Unique()
-        unique(first.target)
+        unique(str(first.target))
         others = [
             self.graph.placeholder(unique(identifier(name)), default_value=None) for name in names[1:]
         ]

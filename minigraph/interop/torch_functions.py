@@ -153,7 +153,7 @@ def narrow_table(table, offset, length):
 
 def flatten_table(table):
     """nn.FlattenTable: nested tables as one, depth first."""
-    flat = []
+    flat: list = []
     for entry in table:
         flat.extend(flatten_table(entry) if isinstance(entry, (list, tuple)) else [entry])
     return flat

@@ -10,7 +10,6 @@ import torch
 from minigraph.interop.torch_functions import rows
 
 
-
 def prediction(pair):
     """Return what a loss compares."""
     return pair[0]
@@ -87,3 +86,9 @@ def hinges(pair, margin, sizeAverage):
 def l1_cost(pair):
     """nn.L1Cost: the sum of the absolute values."""
     return pair[0].abs().sum()
+
+
+def divergences(pair, sizeAverage):
+    """nn.DistKLDivCriterion: t * (log(t) - x); what is not positive in t adds nothing."""
+    t = target_like(pair).clamp(min=0)
+    return averaged(torch.nn.functional.kl_div(pair[0], t, reduction="none"), sizeAverage)

@@ -170,7 +170,8 @@ def _each_entry(walker: Walker, module: Any, value: Any, name: str) -> list[Any]
 
 def _dont_cast(walker: Walker, module: Any, value: Any, name: str) -> Any:
     if module.modules[0].dtype != module.dtype:
-        raise Unconvertible(f"it computes in {module.modules[0].dtype}, the network around it in {module.dtype}")
+        inner = module.modules[0].dtype
+        raise Unconvertible(f"it computes in {inner}, the network around it in {module.dtype}")
     return walker.child(module, 0, value, name)
 
 
