@@ -43,8 +43,9 @@ class TogetherCommand(OneLineCommand):
         try:
             return super().invoke(ctx)
         except Failure as failure:
-            for line in group.fail(failure.message, failure.exit_code):
-                click.echo(f"minigraph: {line}", err=True)
+            message = group.fail(failure.message, failure.exit_code)
+            if message is not None:
+                click.echo(f"minigraph: {message}", err=True)
             raise click.exceptions.Exit(failure.exit_code) from failure
         except (KeyboardInterrupt, click.Abort):
             group.fail("interrupted", 130)

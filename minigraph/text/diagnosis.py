@@ -11,6 +11,9 @@ from minigraph.debug.names import named_parameters
 from minigraph.debug.numbers import NumberWatch
 from minigraph.errors import NumberError
 
+#: Ends the message of a process that has nothing wrong in its own rows of the batch.
+ELSEWHERE = "it arises in the sum over the batch or in another process's rows"
+
 
 def diagnose(step: nn.gModule, run: Callable[[], object], iteration: int, what: str) -> NumberError:
     """Return the error that tells of the first number in ``run()`` that is not finite.
@@ -35,6 +38,5 @@ def diagnose(step: nn.gModule, run: Callable[[], object], iteration: int, what: 
                 "that is not finite, while all outputs and gradients between nodes are: its sum overflows"
             )
     return NumberError(
-        f"iteration {iteration}: {what}, but every node's numbers are finite here: "
-        "it arises in the sum over the batch or in another process's rows"
+        f"iteration {iteration}: {what}, but every node's numbers are finite here: {ELSEWHERE}"
     )

@@ -17,6 +17,7 @@ import numpy as np
 
 from minigraph.errors import MissingExtraError, StateError
 from minigraph.interop.extras import require
+from minigraph.text.diagnosis import ELSEWHERE
 from minigraph.text.group import Alone, Group
 
 # What launchers tell a process: its number, how many there are, its number on its host.
@@ -90,11 +91,11 @@ class MPIGroup:
         """Add up ``array`` over the processes, in place."""
         self._world.Allreduce(self._in_place, array)
 
-    def fail(self, message: str, code: int) -> list[str]:
+    def fail(self, message: str, code: int) -> Optional[str]:
         """End the run of all processes because this one's failed; return what is to be told.
 
         Where all of them fail within moments of each other, they return and may end by themselves:
-        rank 0 with the lines to tell, each once, the others with none. Where this one fails
+        rank 0 with the message to tell, the others with None. Where this one fails
         and the others go on, which would wait for it for ever, this tells ``message`` on stderr and
         ends all processes with the exit status ``code``.
         """
@@ -109,8 +110,8 @@ class MPIGroup:
                 self._abort(message, code)
             time.sleep(0.005)
         if self.rank > 0:
-            return []
-        return _lines([row.tobytes().rstrip(b"\0").decode(errors="replace") for row in everyones])
+            return None
+        return told([row.tobytes().rstrip(b"\0").decode(errors="replace") for row in everyones])
 
     def _abort(self, message: str, code: int) -> None:
         print(f"minigraph: process {self.rank} of {self.size}: {message}", file=sys.stderr, flush=True)
@@ -118,10 +119,7 @@ class MPIGroup:
         self._world.Abort(code)
 
 
-def _lines(messages: Sequence[str]) -> list[str]:
-    """Return each message once; with the first process that sent it where they differ."""
-    distinct = {message: rank for rank, message in reversed(list(enumerate(messages)))}
-    if len(distinct) == 1:
-        return list(distinct)
-    first = sorted((rank, message) for message, rank in distinct.items())
-    return [f"process {rank} of {len(messages)}: {message}" for rank, message in first]
+def told(messages: Sequence[str]) -> str:
+    """Return which of the processes' messages is told: one that says where the trouble is."""
+    rank, message = min(enumerate(messages), key=lambda entry: (ELSEWHERE in entry[1], entry[0]))
+    return message if len(set(messages)) == 1 else f"process {rank} of {len(messages)}: {message}"

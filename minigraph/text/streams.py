@@ -42,7 +42,9 @@ def keep_to_rows(net: nn.Module, first: int, batch_size: int) -> None:
     def of_rows(module: nn.Module) -> nn.Module:
         if type(module) is not nn.Dropout:
             return module
-        return DropoutOfRows(module.p, first, batch_size).type(module._type)
+        mine = DropoutOfRows(module.p, first, batch_size)
+        mine.type(module._type)
+        return mine
 
     net.replace(of_rows)
 
