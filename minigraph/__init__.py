@@ -1,8 +1,9 @@
 """minigraph: Torch7's nn and nngraph in Python."""
 
-from minigraph import debug, errors, nn, optim, random, rnn, text
+from minigraph import debug, errors, files, interop, nn, optim, random, rnn, text
 from minigraph.drawing import dot, draw
 from minigraph.drawing.display import install as _install_display
+from minigraph.files import load, load_t7, save, save_t7
 from minigraph.graph import Graph, Node, annotateNodes
 from minigraph.nn.nest import nest
 from minigraph.random import manualSeed
@@ -14,7 +15,7 @@ _install_display()
 __version__ = "0.1.0"
 
 __all__ = [
-    "Graph", "Node", "annotateNodes", "debug", "dot", "draw", "errors", "getdefaulttensortype",
-    "manualSeed", "nest", "nn", "optim", "random", "rnn", "setDebug", "setdefaulttensortype",
-    "text",
+    "Graph", "Node", "annotateNodes", "debug", "dot", "draw", "errors", "files", "getdefaulttensortype",
+    "interop", "load", "load_t7", "manualSeed", "nest", "nn", "optim", "random", "rnn", "save", "save_t7",
+    "setDebug", "setdefaulttensortype", "text",
 ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import contextmanager
-from typing import BinaryIO, Iterator, Union
+from typing import Iterator, Union
 
 
 @contextmanager
-def replacing(path: Union[str, "os.PathLike[str]"]) -> Iterator[BinaryIO]:
-    """Open a new file that takes the place of ``path`` when the block ends without an error.
+def replacing(path: Union[str, "os.PathLike[str]"]) -> Iterator[str]:
+    """Give the name of a new file that takes the place of ``path`` when the block ends without error.
 
     The bytes are on the disk before the name is theirs, so that a crash leaves the old file or the
     new one, and never a part.
@@ -18,17 +18,17 @@ def replacing(path: Union[str, "os.PathLike[str]"]) -> Iterator[BinaryIO]:
     target = os.path.realpath(os.fspath(path))
     folder = os.path.dirname(target)
     handle, temporary = tempfile.mkstemp(prefix=os.path.basename(target) + ".", suffix=".part", dir=folder)
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        _sync(temporary)
         os.chmod(temporary, _mode_of(target))
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
         raise
-    _sync_folder(folder)
+    if os.name == "posix":
+        _sync(folder)
 
 
 def _mode_of(target: str) -> int:
@@ -41,10 +41,8 @@ def _mode_of(target: str) -> int:
         return 0o666 & ~mask
 
 
-def _sync_folder(folder: str) -> None:
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

@@ -69,7 +69,7 @@ def save_mixture(module: Any) -> Fields:
 
 
 def save_partial(module: Any) -> Fields:
-    lookup = nn.LookupTable.__new__(nn.LookupTable)
+    lookup: Any = nn.LookupTable.__new__(nn.LookupTable)
     vars(lookup).update(
         weight=module.weight, gradWeight=module.gradWeight, paddingValue=0, maxNorm=None,
         normType=None, shouldScaleGradByFreq=False,

@@ -28,9 +28,8 @@ from minigraph.files.t7.types import (
     TENSORS,
     TORCH,
 )
+from minigraph.files.views import view
 
-# Elements of a tensor whose strides repeat its storage (an expanded tensor), at most.
-_MOST_EXPANDED = 1 << 24
 _MOST_DIMENSIONS = 64
 _VERSION = re.compile(rb"V (-?[0-9]{1,9}(?:\.[0-9]*)?)$")
 
@@ -104,30 +103,10 @@ class TensorRecord(Record):
             return
         if not isinstance(storage, StorageRecord) or storage.array.dtype != self._dtype:
             raise T7Error("a tensor whose storage is not one of its type", self.offset)
-        shape, strides, size = self._shape, self._strides, storage.array.size
-        if min(shape) < 0 or min(strides) < 0 or self._start < 0:
-            raise T7Error(f"a tensor of sizes {shape} and strides {strides}", self.offset)
-        if 0 in shape:
-            if max(shape) > _MOST_EXPANDED:
-                raise T7Error(f"a tensor of sizes {shape}", self.offset)
-            self.array = np.empty(shape, self._dtype)
-            return
-        last = self._start + sum((n - 1) * stride for n, stride in zip(shape, strides))
-        if last >= size:
-            raise T7Error(
-                f"a tensor of sizes {shape} and strides {strides} reaches element {last + 1} "
-                f"of a storage of {size}", self.offset,
-            )
-        count = 1
-        for n in shape:
-            count *= n
-        if count > max(size, _MOST_EXPANDED):
-            raise T7Error(f"a tensor of sizes {shape} on a storage of {size} elements", self.offset)
-        width = self._dtype.itemsize
-        self.array = np.ndarray(
-            shape, self._dtype, storage.array, self._start * width,
-            [stride * width for stride in strides],
-        )
+        try:
+            self.array = view(storage.array, self._shape, self._strides, self._start)
+        except ValueError as error:
+            raise T7Error(str(error), self.offset) from None
 
 
 class FunctionRecord(Record):

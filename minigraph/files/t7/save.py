@@ -46,7 +46,7 @@ def save_t7(
     """
     if mode not in ("binary", "ascii"):
         raise ArgumentError(f"mode is 'binary' or 'ascii', got {mode!r}")
-    with replacing(path) as file:
+    with replacing(path) as temporary, open(temporary, "wb") as file:
         sink: Sink = BinarySink(file) if mode == "binary" else AsciiSink(file)
         Writer(sink, referenced).write(obj)
 
