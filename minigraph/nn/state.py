@@ -173,15 +173,20 @@ def _collect(value: Any, found: dict[int, State], casting: bool) -> None:
     if isinstance(value, State):
         if id(value) not in found:
             found[id(value)] = value
-            for name, attribute in vars(value).items():
-                if name != "_arguments" and (value._castsBelow or not casting):
-                    _collect(attribute, found, casting)
+            if value._castsBelow or not casting:
+                for name, attribute in vars(value).items():
+                    # Most attributes hold nothing; the test saves their calls.
+                    if isinstance(attribute, _HOLDERS) and name != "_arguments":
+                        _collect(attribute, found, casting)
     elif isinstance(value, (list, tuple)):
         for entry in value:
             _collect(entry, found, casting)
     elif isinstance(value, dict):
         for entry in value.values():
             _collect(entry, found, casting)
+
+
+_HOLDERS = (State, list, tuple, dict)
 
 
 def _replace(owners: Sequence[State], function: Callable[[np.ndarray], np.ndarray]) -> None:

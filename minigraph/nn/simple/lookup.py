@@ -147,7 +147,7 @@ class OneHot(Module):
         columns = check_indices(input, self.outputSize, repr(self))
         self.output = resize(self.output, (*columns.shape, self.outputSize), self.dtype)
         self.output.fill(0)
-        np.put_along_axis(self.output, columns[..., None], 1, axis=-1)
+        self.output.reshape(columns.size, self.outputSize)[np.arange(columns.size), columns.ravel()] = 1
         return self.output
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> Any:

@@ -5,6 +5,7 @@ Outputs are views on the input wherever its layout allows.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -78,7 +79,7 @@ class Reshape(Rearrange):
             self.batchMode is None and x.size == self.nelement and x.shape[:1] != (1,)
         )
         shape = self.size if whole else (*x.shape[:1], *self.size)
-        if int(np.prod(shape)) != x.size:
+        if math.prod(shape) != x.size:
             batch = "" if whole else " (the first dimension is the batch)"
             raise InputError(
                 f"{self!r} cannot give {x.size} elements of shape {format_shape(x.shape)} "

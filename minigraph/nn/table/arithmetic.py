@@ -23,25 +23,25 @@ class _Combination(Module):
         entries = self._tensors(input)
         if not entries:
             raise InputError(f"{self!r} expects at least one tensor, got an empty table")
+        shape = entries[0].shape
         for position, entry in enumerate(entries):
-            if entry.shape != entries[0].shape:
+            if entry.shape != shape:
                 where = format_path((position,), "input")
                 raise InputError(
                     f"{self!r} expects tensors of one shape: {where} has shape "
-                    f"{format_shape(entry.shape)}, input[1] {format_shape(entries[0].shape)}",
-                    where, entries[0].shape, entry.shape,
+                    f"{format_shape(entry.shape)}, input[1] {format_shape(shape)}",
+                    where, shape, entry.shape,
                 )
-        self.output = resize(self.output, entries[0].shape, self.dtype)
+        self.output = resize(self.output, shape, self.dtype)
         return entries
 
     def _gradients(self, input: Any, gradOutput: Any) -> tuple[list[np.ndarray], np.ndarray]:
         """Return ``(buffers, gradOutput)``: one buffer for the gradient of each entry."""
         g = self._tensor(gradOutput, what="gradOutput")
-        old = self.gradInput if isinstance(self.gradInput, list) else []
-        self.gradInput = [
-            resize(old[i] if i < len(old) else None, g.shape, self.dtype)
-            for i in range(len(input))
-        ]
+        old = self.gradInput
+        if not isinstance(old, list) or len(old) != len(input):
+            old = [None] * len(input)
+        self.gradInput = [resize(buffer, g.shape, self.dtype) for buffer in old]
         return self.gradInput, g
 
 
@@ -110,6 +110,10 @@ class CMulTable(_Combination):
     def updateGradInput(self, input: Any, gradOutput: Any) -> list[np.ndarray]:
         entries = self._tensors(input)
         buffers, g = self._gradients(input, gradOutput)
+        if len(entries) == 2:  # by far the most frequent
+            np.multiply(g, entries[1], out=buffers[0])
+            np.multiply(g, entries[0], out=buffers[1])
+            return buffers
         for i, buffer in enumerate(buffers):
             factor = g
             for j, entry in enumerate(entries):

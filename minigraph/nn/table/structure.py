@@ -28,15 +28,17 @@ class SplitTable(Module):
 
     def updateOutput(self, input: Any) -> list[np.ndarray]:
         x = self._tensor(input, cast=False)
-        axis = sample_axis_of(self.dimension, self.nInputDims, x.ndim, self)
-        self.output = list(np.moveaxis(x, axis, 0))
+        self.output = self._slices(x)
         return self.output
+
+    def _slices(self, x: np.ndarray) -> list[np.ndarray]:
+        axis = sample_axis_of(self.dimension, self.nInputDims, x.ndim, self)
+        before = (slice(None),) * axis
+        return [x[(*before, k, ...)] for k in range(x.shape[axis])]
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:
         self.gradInput = resize(self.gradInput, np.shape(input), self.dtype)
-        axis = sample_axis_of(self.dimension, self.nInputDims, self.gradInput.ndim, self)
-        slices = np.moveaxis(self.gradInput, axis, 0)
-        for part, gradient in zip(slices, gradOutput):
+        for part, gradient in zip(self._slices(self.gradInput), gradOutput):
             part[...] = gradient
         return self.gradInput
 
