@@ -108,6 +108,25 @@ def check(
         raise SystemExit(1)
 
 
+@main.command(cls=Command)
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--part", help="Where in IN the network is, such as protos.rnn, if it is not all there is.")
+@input_option
+def convert(source: Path, target: Path, part: Optional[str], shapes: Optional[str]) -> None:
+    """Convert a network between file formats, by their endings.
+
+    IN is .t7 or .safetensors; OUT is .t7, .safetensors, .pt (a state dict, and the source of the
+    network as .py next to it), .onnx (which needs --input) or .graphml.
+    """
+    from minigraph.cli.convert import convert_file
+    from minigraph.cli.shapes import random_input
+
+    input = None if shapes is None else random_input(shapes)
+    for path in convert_file(source, target, part, input):
+        click.echo(path)
+
+
 main.add_command(train)
 main.add_command(sample)
 

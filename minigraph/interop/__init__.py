@@ -30,6 +30,19 @@ def to_torch(net: Any) -> Any:
     return torch_export.to_torch(net)
 
 
+def save_torch(net: Any, path: Any) -> tuple[Path, Path]:
+    """Write ``net`` for someone who has only PyTorch; return the paths of the two files.
+
+    ``path`` (``model.pt``) is a state dict, and next to it ``model.py`` is the source of the graph
+    with all it needs: ``import model; net = model.load()``. Errors as of ``to_torch``, before
+    anything is written.
+    """
+    require("torch", "torch")
+    from minigraph.interop import torch_source
+
+    return torch_source.save_torch(net, path)
+
+
 def from_torch(module: Any) -> Any:
     """Return a network that computes what a ``torch.nn.Module`` does, with copies of its parameters.
 

@@ -41,8 +41,8 @@ def to_graphml(net: Any, path: Any) -> Path:
     graph = to_networkx(net)
     for _, notes in graph.nodes(data=True):
         notes.update({key: _printable(text) for key, text in notes.items()})
-    with replacing(path) as file:
-        nx.write_graphml(graph, file)
+    with replacing(path) as temporary:
+        nx.write_graphml(graph, temporary)
     return Path(path)
 
 

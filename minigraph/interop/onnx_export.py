@@ -284,8 +284,8 @@ def to_onnx(net: Any, path: Any, example_input: Any) -> Path:
     if model is None:
         raise ConversionError(OnnxExport.target, reasons)
     onnx.checker.check_model(model, full_check=True)
-    with replacing(path) as file:
-        file.write(model.SerializeToString())
+    with replacing(path) as temporary:
+        Path(temporary).write_bytes(model.SerializeToString())
     return Path(path)
 
 

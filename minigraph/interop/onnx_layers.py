@@ -272,10 +272,18 @@ def _likelihood(export: Any, c: Any, pair: Any, name: str) -> str:
 
 def _cross_entropy(export: Any, c: Any, pair: Any, name: str) -> str:
     x, target = pair
-    if x.example.ndim > 2 or 1 in x.shape:
+    scores = type(x)(
+        x.name, c._scores(x.example, target.example), c._scores(x.other, target.other)
+    )
+    if scores.example.ndim > 2:
         raise Unconvertible("scores that are not (C,) or (B, C)")
-    logarithms = export.op("LogSoftmax", [x.name], f"{name}.logarithms", axis=-1)
-    twin = type(x)(logarithms, x.example, x.other)
+    values = x.name
+    if scores.shape != x.shape:
+        values = export.op(
+            "Reshape", [x.name, export.constant(scores.shaped(), f"{name}.shape")], f"{name}.scores"
+        )
+    logarithms = export.op("LogSoftmax", [values], f"{name}.logarithms", axis=-1)
+    twin = type(x)(logarithms, scores.example, scores.other)
     c.nll.sizeAverage = c.sizeAverage
     return _likelihood(export, c.nll, [twin, target], name)
 

@@ -98,7 +98,7 @@ class TorchExport(Walker):
                     setattr(made, field, self.tensors(array, trained))
         if "num_batches_tracked" in made._buffers:
             made.num_batches_tracked = torch.tensor(0)
-        made.train(self._training)
+        made.training = self._training  # not that of the networks inside, which have their own
         unique = self._targets(identifier(target or name))
         self.root.add_module(unique, made)
         node = self.graph.create_node(

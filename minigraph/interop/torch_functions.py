@@ -104,6 +104,16 @@ def transpose(x, permutations):
     return x.contiguous()
 
 
+def contiguous(x):
+    """nn.Contiguous: the same values one after the other in memory."""
+    return x.contiguous()
+
+
+def to_type(x, kind):
+    """nn.Copy: the same values in another type."""
+    return x.to(kind)
+
+
 def padding(x, dim, pad, nInputDim, value, index):
     """nn.Padding: insert entries of ``value`` along a dimension."""
     axis = axis_of(dim + (nInputDim is not None and x.ndim != nInputDim and dim > 0), x.ndim)

@@ -288,6 +288,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     # What ``to_torch`` writes.
     functions.together: lambda first, *others: [first, *others],
     functions.zero_based: _to_rows,
+    functions.contiguous: lambda x: nn.Contiguous()(x),
     functions.reshape: lambda x, size, mode: nn.Reshape(*size, mode)(x),
     functions.narrow: lambda x, *arguments: nn.Narrow(*arguments)(x),
     functions.select: lambda x, *arguments: nn.Select(*arguments)(x),

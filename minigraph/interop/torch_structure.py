@@ -79,7 +79,7 @@ def _copy(export: Any, m: Any, value: Any, name: str) -> Any:
     kind = {"torch.DoubleTensor": torch.float64, "torch.FloatTensor": torch.float32}.get(m.outtype)
     if kind is None:
         return export.fail(f"it converts to {m.outtype}")
-    return export.call(torch.Tensor.to, value, kind, name=name)
+    return export.call(functions.to_type, value, kind, name=name)
 
 
 CALLS: dict[type, Converter] = {
@@ -111,7 +111,7 @@ CALLS: dict[type, Converter] = {
     nn.Transpose: lambda export, m, value, name: export.call(
         functions.transpose, value, tuple(map(tuple, m.permutations)), name=name
     ),
-    nn.Contiguous: _call(torch.Tensor.contiguous),
+    nn.Contiguous: _call(functions.contiguous),
     nn.Copy: _copy,
     nn.Padding: _call(functions.padding, "dim", "pad", "nInputDim", "value", "index"),
     nn.Sum: lambda export, m, value, name: export.call(
