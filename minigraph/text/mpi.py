@@ -58,17 +58,23 @@ def join() -> Group:
     if launch is None or launch.size == 1:
         return Alone()
     try:
+        rc = require("mpi4py", "mpi").rc
+        rc.initialize, rc.finalize = False, True  # begun below, once it is known to be the right MPI
         MPI = require("mpi4py.MPI", "mpi")
     except RuntimeError as error:  # mpi4py is there, the MPI library is not
         raise MissingExtraError(
             f"mpi4py finds no MPI library: python -m pip install 'minigraph[mpi]' ({error})"
         ) from error
-    world = MPI.COMM_WORLD
-    if world.size != launch.size:
-        library = re.split(r"[,\n\0]", MPI.Get_library_version())[0].strip()
+    library = " ".join(re.split(r"[,\n\0]", MPI.Get_library_version())[0].split())
+    # Another MPI than Open MPI would end the process, with words of its own, when it begins.
+    foreign = "OMPI_COMM_WORLD_SIZE" in os.environ and "Open MPI" not in library
+    if not foreign and not MPI.Is_initialized():
+        MPI.Init_thread()
+    if foreign or MPI.COMM_WORLD.size != launch.size:
         raise StateError(
-            f"mpiexec started {launch.size} processes and mpi4py's {library} sees {world.size}: they are of "
-            f"different MPIs; use the mpiexec of this Python, {Path(sys.executable).with_name('mpiexec')}"
+            f"mpiexec started {launch.size} processes, but mpi4py's {library} does not find them: they are "
+            "of different MPIs. Use the mpiexec of that one (the extra mpi brings "
+            f"{Path(sys.executable).with_name('mpiexec')}), or set MPI4PY_LIBMPI to the library of the other"
         )
     return MPIGroup(MPI)
 
