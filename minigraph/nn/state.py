@@ -174,16 +174,14 @@ def _collect(value: Any, found: dict[int, State], casting: bool) -> None:
         if id(value) not in found:
             found[id(value)] = value
             if value._castsBelow or not casting:
-                for name, attribute in vars(value).items():
-                    # Most attributes hold nothing; the test saves their calls.
-                    if isinstance(attribute, _HOLDERS) and name != "_arguments":
-                        _collect(attribute, found, casting)
+                below = [held for name, held in vars(value).items() if name != "_arguments"]
+                _collect(below, found, casting)
     elif isinstance(value, (list, tuple)):
         for entry in value:
-            _collect(entry, found, casting)
+            if isinstance(entry, _HOLDERS):  # most hold nothing: no call for those
+                _collect(entry, found, casting)
     elif isinstance(value, dict):
-        for entry in value.values():
-            _collect(entry, found, casting)
+        _collect(list(value.values()), found, casting)
 
 
 _HOLDERS = (State, list, tuple, dict)

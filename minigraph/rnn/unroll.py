@@ -7,7 +7,7 @@ https://github.com/karpathy/char-rnn/blob/master/train.lua
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Any, Iterator, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 from minigraph.errors import ArgumentError, GraphError, InputError, MinigraphError, StateError
 from minigraph.graph import Node
@@ -121,6 +121,18 @@ class Unroll(Container):
 
         ``input`` is that of the last forward; the clones have kept it.
         """
+        return self._goBack(gradOutput)
+
+    def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
+        """Do ``updateGradInput`` and ``accGradParameters`` in one walk back through time.
+
+        What a time step's modules were given is still in the processor's cache when the parameters'
+        gradients are computed from it.
+        """
+        return self._goBack(gradOutput, lambda t: self._accumulate(t, scale))
+
+    def _goBack(self, gradOutput: Any, visit: Callable[[int], None] = lambda t: None) -> Any:
+        """Pass gradients back through all time steps; call ``visit(t)`` when ``t`` is done."""
         self._differentiated = False
         T = self._check_ready()
         given = fit_gradient(gradOutput, self.output)
@@ -133,6 +145,7 @@ class Unroll(Container):
                 arrived[source] = self._add(t, source, arrived[source], more)
             with _telling(_moment(t, T)):
                 gradient = self._clones[t].updateGradInput(self._given[t], _bare(arrived))
+                visit(t)
             gradients = _listed(gradient, self.step.nInputs)
             if t == T - 1:
                 rooms = self._gradientRooms(gradients, T, taken)
@@ -154,7 +167,10 @@ class Unroll(Container):
             raise StateError("accGradParameters before updateGradInput: call backward(...)")
         for t in reversed(range(T)):
             with _telling(_moment(t, T)):
-                self._clones[t].accGradParameters(self._given[t], None, scale)
+                self._accumulate(t, scale)
+
+    def _accumulate(self, t: int, scale: float) -> None:
+        self._clones[t].accGradParameters(self._given[t], None, scale)
 
     def _fitGradOutput(self, gradOutput: Any) -> Any:
         """Leave the gradients as they are: ``updateGradInput`` checks them and keeps ``None``."""

@@ -33,7 +33,7 @@ class SplitTable(Module):
 
     def _slices(self, x: np.ndarray) -> list[np.ndarray]:
         axis = sample_axis_of(self.dimension, self.nInputDims, x.ndim, self)
-        before = (slice(None),) * axis
+        before: tuple[Any, ...] = (slice(None),) * axis
         return [x[(*before, k, ...)] for k in range(x.shape[axis])]
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:

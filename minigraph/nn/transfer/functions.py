@@ -29,11 +29,11 @@ class Pointwise(NamedTuple):
     backward: Callable[[Any, Array, Array, Array, Array], Any]
 
 
+@np.errstate(over="ignore")
 def logistic(x: Array, out: Array) -> Array:
     """Write 1 / (1 + exp(-x)) into ``out``, without a warning where exp overflows."""
     np.negative(x, out=out)
-    with np.errstate(over="ignore"):
-        np.exp(out, out=out)
+    np.exp(out, out=out)
     out += 1
     return np.divide(1, out, out=out)
 
