@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -160,3 +161,24 @@ def test_state_gradients(example: Callable[[str], ModuleType]) -> None:
     assert sum("1 x the gradient" in line for line in lines) == 9
     for layers in (1, 2, 3):
         assert module.order_of_the_states(layers) == [(k, k) for k in range(1, 2 * layers + 1)]
+
+
+def test_ddp_export_without_pytorch(
+    example: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "torch.distributed", None)
+    (line,) = printed(example("ddp_export"))
+    assert line.startswith("PyTorch is not installed")
+
+
+@pytest.mark.torch
+def test_ddp_export() -> None:
+    pytest.importorskip("torch")
+    script = str(EXAMPLES / "ddp_export.py")
+    result = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=120, check=True
+    )
+    lines = result.stdout.splitlines()
+    assert "the processes agree: True" in lines
+    assert float(lines[-1].rpartition(" ")[2]) < 1e-9

@@ -41,6 +41,9 @@ def test_pages_run_and_print_what_they_show(
 ) -> None:
     if not CAN_DRAW and any("mg.draw" in code for _, code, _ in blocks(page)):
         pytest.skip("nothing here can draw")
+    for module in ("torch", "onnxruntime"):
+        if any(f"import {module}\n" in code for _, code, _ in blocks(page)):
+            pytest.importorskip(module)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(EXAMPLES))  # a page may say that it runs in that folder
     namespace: dict[str, Any] = {"__name__": "page"}

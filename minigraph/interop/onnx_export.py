@@ -318,17 +318,23 @@ def _model(net: Any, example: Any, other: Any) -> tuple[Any, list[tuple[str, str
 
 
 def _name_outputs(export: OnnxExport, net: Any, result: Any, inputs: set[str]) -> list[Value]:
-    """Return the outputs one by one; those without a name of their own get an Identity that has one."""
+    """Return the outputs one by one; those that no node names get an Identity that has a name."""
     nodes = _boundary(net, "outputs")
     entries = result if len(nodes) > 1 else [result]
     used = set(inputs)
+    annotated = {
+        dotted(node.name)
+        for module in net.listModules() if isinstance(module, nn.gModule)
+        for node in module.forwardnodes if node.name
+    }
     found = []
     for k, entry in enumerate(entries):
         own = nodes[k].name if nodes else ""
         root = own or ("output" if len(entries) == 1 else f"output_{k + 1}")
         for path, value in leaves(entry):
             wanted = dotted("_".join([root, *(str(p + 1) for p in path)]))
-            if value.name in used or value.name != wanted and not (own and path):
+            named = value.name == wanted or value.name in annotated and (path or not own)
+            if value.name in used or not named:
                 value = replace(value, name=export.op("Identity", [value.name], wanted))
             used.add(value.name)
             found.append(value)
