@@ -54,12 +54,13 @@ class Counting:
     def __init__(self, group: text.Group) -> None:
         self.group, self.rank, self.size = group, group.rank, group.size
         self.bytes: list[int] = []
-        self.seconds = 0.0
+        self.seconds = self.processor = 0.0
 
     def allreduce(self, array: np.ndarray) -> None:
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         self.group.allreduce(array)
         self.seconds += time.perf_counter() - start
+        self.processor += time.process_time() - busy  # waiting for a sum keeps the processor busy
         self.bytes.append(array.nbytes)
 
 
@@ -85,14 +86,15 @@ def work(given: dict[str, Any]) -> None:
     for _ in range(3):
         step()
     group.bytes.clear()
-    group.seconds = 0.0
-    times = []
+    group.seconds = group.processor = 0.0
+    times, busy = [], time.process_time()
     for _ in range(steps):
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
     found = {
         "seconds": statistics.median(times), "in_sums": group.seconds / steps,
+        "processor": (time.process_time() - busy - group.processor) / steps,
         "bytes": group.bytes[: len(group.bytes) // steps],
         "gradient": sum_seconds(group, trainer.model.flat.size, options.dtype),
         "small": sum_seconds(group, 1, "float64"),
@@ -169,9 +171,12 @@ def main() -> None:
         f"LSTM {arguments.num_layers}x{arguments.rnn_size}, T {seq}, vocabulary {VOCABULARY}, "
         f"{arguments.dtype}; {os.cpu_count()} cores, one thread a process; numpy {np.__version__}"
     )
+    if hasattr(os, "getloadavg"):
+        print(f"load before: {os.getloadavg()[0]:.2f}; it adds to every time below but the processor's")
 
     print("\nmeasured: processes on this machine (median seconds of an iteration)")
-    print(f"{'':22}{'rows':>6} {'ms':>8} {'char/s':>8} {'speed-up':>8}   ms in sums, waiting included")
+    print(f"{'':22}{'rows':>6} {'ms':>8} {'char/s':>8} {'speed-up':>8}  "
+          "ms in sums (waiting too)  ms of processor outside them")
     alone = measure(1, batch_size=batch, **given)
     runs = {1: alone}
     for what, share in (("batch shared", True), ("batch grows", False)):
@@ -184,7 +189,7 @@ def main() -> None:
             ratio = speed / (batch * seq / alone["seconds"])
             print(
                 f"{what}, {count} process(es){whole / count:>6g} {1e3 * run['seconds']:8.1f} {speed:8.0f} "
-                f"{ratio:8.2f}   {1e3 * run['in_sums']:.2f}"
+                f"{ratio:8.2f} {1e3 * run['in_sums']:25.2f} {1e3 * run['processor']:27.1f}"
             )
 
     sums = alone["bytes"]
@@ -212,7 +217,7 @@ def main() -> None:
         print(
             f"check of the sum of parts, {count} processes here: {1e3 * told:.1f} ms from the line and the "
             f"sums alone ({1e3 * run['gradient']:.2f} and {1e3 * run['small']:.3f} ms), "
-            f"{1e3 * run['seconds']:.1f} ms measured"
+            f"{1e3 * run['seconds']:.1f} ms measured (the rest: processes here share caches, memory and load)"
         )
 
     latency, bandwidth = arguments.latency, arguments.bandwidth

@@ -27,7 +27,7 @@ _VARIABLES = (
     ("PMIX_RANK", "SLURM_NTASKS", "SLURM_LOCALID"),  # Slurm's pmix
 )
 # Seconds that a process whose run failed waits for the others to fail too.
-_PATIENCE = 2.0
+_PATIENCE = 4.0
 _MESSAGE = 4096  # bytes of a message that are exchanged
 
 
