@@ -9,6 +9,8 @@ a step of rmsprop, in float32, two layers, 65 characters. Three sides take turns
 
 All start from the same parameters and read the same batches; their first losses are compared
 before anything is timed. Medians over the rounds are printed, and minigraph's time over the others'.
+Products this small gain little from a second thread, and lose much where other programs keep the
+cores busy: ``--threads 1`` then says more.
 
     python benchmarks/train_iteration.py [--threads 2] [--rounds 15]
 """

@@ -205,7 +205,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         parser.add_argument(f"--{flag}", type=type(default), default=default, help=f"(default: {default:g})")
     options = parser.parse_args(arguments)
     validations, test = run(options)
-    assert validations[-1] < validations[0] and test < validations[0]
+    if not options.data_dir:  # of a text of one's own nothing is known
+        assert validations[-1] < 0.5 * validations[0] and test < 0.5 * validations[0]
 
 
 if __name__ == "__main__":
