@@ -10,7 +10,8 @@ from typing import Any, Iterable, Union
 
 from minigraph.errors import MinigraphError, T7Error
 from minigraph.files.registry import class_of
-from minigraph.files.t7.graphs import EDGE_CLASS, GRAPH_CLASS, GraphBuilder, as_list, is_node
+from minigraph.files.t7.graphs import EDGE_CLASS, GRAPH_CLASS, GraphBuilder, is_node
+from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.modules import complete, settle_types
 from minigraph.files.t7.reader import (
     FunctionRecord,
@@ -35,7 +36,8 @@ class Builder:
     def __init__(self, records: list[Record]) -> None:
         self._records = records
         self._values: dict[int, Any] = {}
-        self._graphs = GraphBuilder(self.value)
+        self._limits = Limits(sum(len(record.items) + 1 for record in records))
+        self._graphs = GraphBuilder(self.value, self._limits)
 
     def value(self, item: Any) -> Any:
         """Return the value of a record; anything else is one already."""
@@ -46,6 +48,7 @@ class Builder:
         for record in self._records:
             self._values[id(record)] = self._empty(record)
         objects = [record for record in self._records if isinstance(record, ObjectRecord)]
+        self._check_fields(objects)
         for record in objects:
             if record.class_name == EDGE_CLASS:
                 self._values[id(record)] = self._graphs.edge(record)
@@ -90,6 +93,16 @@ class Builder:
         kind = UnknownModule if {"_type", "output", "gradInput"} <= names else UnknownObject
         return kind(record.class_name, version=record.version)
 
+    def _check_fields(self, objects: list[ObjectRecord]) -> None:
+        """Raise T7Error where two objects have one table of fields: each is looked through."""
+        seen: set[int] = set()
+        for record in objects:
+            fields = record.items[0]
+            if isinstance(fields, TableRecord) and not _is_plain(self.value(record)):
+                if id(fields) in seen:
+                    raise T7Error(f"{record.class_name} shares its table of fields", record.offset)
+                seen.add(id(fields))
+
     def _fill_table(self, record: TableRecord) -> None:
         value = self.value(record)
         pairs = record.pairs()
@@ -114,9 +127,11 @@ class Builder:
         for record in self._inside_out(list(held.values())):
             module = self.value(record)
             if isinstance(module, UnknownModule):
+                if not self._limits.is_tree(module.fields, record.offset):
+                    raise T7Error(f"{record.class_name}: tables that never end", record.offset)
                 continue
             try:
-                complete(module, record, self.value(record.items[0]))
+                complete(module, record, self.value(record.items[0]), self._limits)
                 if isinstance(module, gModule):
                     self._graphs.network(module, record)
             except T7Error:
@@ -142,9 +157,11 @@ class Builder:
             open_.update(id(record) for record, _ in stack)
             while stack:
                 record, below = stack[-1]
-                for inner in below:
+                for inner, runs in below:
                     if id(inner) in open_:
-                        raise T7Error(f"{inner.class_name} holds itself", inner.offset)
+                        if runs:
+                            raise T7Error(f"{inner.class_name} holds itself", inner.offset)
+                        continue
                     if id(inner) not in done:
                         if len(stack) >= _DEEPEST:
                             raise T7Error(
@@ -160,19 +177,24 @@ class Builder:
                     order.append(record)
         return order
 
-    def _below(self, record: ObjectRecord) -> list[ObjectRecord]:
-        """Return the records of the modules that a module holds: its fields, and lists of them."""
+    def _below(self, record: ObjectRecord) -> list[tuple[ObjectRecord, bool]]:
+        """Return the records of the modules that a module holds: its fields, and lists of them.
+
+        Each comes with whether the module runs it (``modules``, the nodes of a network).
+        """
         fields = record.items[0]
-        items = fields.items[1::2] if isinstance(fields, TableRecord) else []
-        lists = [item.items[1::2] for item in items if isinstance(item, TableRecord)]
-        found = [entry for entries in (items, *lists) for entry in entries]
+        found: list[tuple[Any, bool]] = []
+        for name, item in fields.pairs() if isinstance(fields, TableRecord) else ():
+            entries = item.items[1::2] if isinstance(item, TableRecord) else [item]
+            self._limits.spend(len(entries), record.offset)
+            found += [(entry, name == "modules") for entry in entries]
         if isinstance(self.value(record), gModule):
-            names = record.fields()
-            for node in as_list(names.get("forwardnodes"), record):
+            nodes = record.fields().get("forwardnodes")
+            for node in self._graphs.as_list(nodes, record, record):
                 data = self._graphs.data_of(node, record)
-                found += [value for key, value in data.pairs() if key in ("module", "criterion")]
+                found += [(value, True) for key, value in data.pairs() if key in ("module", "criterion")]
         return [
-            entry for entry in found
+            (entry, runs) for entry, runs in found
             if isinstance(entry, ObjectRecord) and isinstance(self.value(entry), State)
         ]
 
@@ -180,9 +202,15 @@ class Builder:
 # What our own classes raise when they are given fields of the wrong kind.
 _SPOILT: tuple[type[Exception], ...] = (
     MinigraphError, TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError,
+    RecursionError,
 )
 
 Value = Union[None, bool, int, float, str, bytes, list, dict, Any]
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether an object is a record that nothing looks into."""
+    return isinstance(value, UnknownObject) and not isinstance(value, State)
 
 
 def _is_list(record: TableRecord) -> bool:

@@ -14,6 +14,7 @@ import warnings
 from typing import Any, Callable, Optional
 
 from minigraph.errors import T7Error
+from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.reader import ObjectRecord, TableRecord
 from minigraph.graph import Edge, Graph, Node, NodeData
 from minigraph.nn import Module, ModuleFromCriterion, gModule
@@ -30,17 +31,6 @@ def location_of(label: Any) -> str:
     return f"{match[1]}:{match[2]}" if match else "a .t7 file"
 
 
-def as_list(table: Any, where: ObjectRecord) -> list[Any]:
-    """Return the entries 1, 2, … of a table; what else it holds (nngraph's way back) is left out."""
-    if not isinstance(table, TableRecord):
-        raise T7Error(f"{where.class_name}: a list was expected", where.offset)
-    entries = {key: value for key, value in table.pairs() if type(key) is int}
-    listed: list[Any] = []
-    while len(listed) + 1 in entries:
-        listed.append(entries[len(listed) + 1])
-    return listed
-
-
 class GraphBuilder:
     """Makes nodes of records; ``value_of`` gives the Python value of what the nodes refer to.
 
@@ -48,14 +38,34 @@ class GraphBuilder:
     equals the network's.
     """
 
-    def __init__(self, value_of: Callable[[Any], Any]) -> None:
+    def __init__(self, value_of: Callable[[Any], Any], limits: Limits) -> None:
         self._value_of = value_of
+        self._limits = limits
+        self._lists: dict[int, tuple[int, list[Any]]] = {}
         self._data: dict[int, NodeData] = {}
         self._filled: set[int] = set()
         self._slots: dict[int, dict[int, int]] = {}
         self._helpers: set[int] = set()
         self._wired: set[int] = set()
         self._networked: set[int] = set()
+
+    def as_list(self, table: Any, owner: Any, where: ObjectRecord) -> list[Any]:
+        """Return the entries 1, 2, … of a table; what else it holds (nngraph's way back) is left out.
+
+        Every node has its own: ``T7Error`` if ``owner`` is not the first that asks for this one.
+        """
+        if not isinstance(table, TableRecord):
+            raise T7Error(f"{where.class_name}: a list was expected", where.offset)
+        if id(table) not in self._lists:
+            entries = {key: value for key, value in table.pairs() if type(key) is int}
+            listed: list[Any] = []
+            while len(listed) + 1 in entries:
+                listed.append(entries[len(listed) + 1])
+            self._lists[id(table)] = (id(owner), listed)
+        first, listed = self._lists[id(table)]
+        if first != id(owner):
+            raise T7Error(f"{where.class_name}: two objects share one list", where.offset)
+        return listed
 
     def data_of(self, node: Any, where: ObjectRecord) -> TableRecord:
         """Return the record of a node's ``data``."""
@@ -79,7 +89,7 @@ class GraphBuilder:
         self._filled.add(id(record))
         fields = {key: value for key, value in record.pairs() if isinstance(key, str)}
         notes = self._value_of(fields.get("annotations"))
-        notes = dict(notes) if isinstance(notes, dict) else {}
+        notes = notes if isinstance(notes, dict) else {}
         data.nSplitOutputs = _number(fields.get("nSplitOutputs"), record)
         data.selectindex = _number(fields.get("selectindex"), record)
         data.location = location_of(notes.pop("_debugLabel", None))
@@ -89,12 +99,15 @@ class GraphBuilder:
         criterion = self._value_of(fields.get("criterion"))
         if data.module is None and criterion is not None:
             data.module = ModuleFromCriterion(criterion)
+        if data.module is None and not data.role:
+            mapindex = fields.get("mapindex")
+            data.role = "out" if isinstance(mapindex, TableRecord) and mapindex.items else "in"
         return data
 
     def inputs_of(self, record: TableRecord, where: ObjectRecord) -> list[TableRecord]:
         """Return the data of a node's inputs, in order."""
         mapindex = next((value for key, value in record.pairs() if key == "mapindex"), None)
-        inputs = [] if mapindex is None else as_list(mapindex, where)
+        inputs = [] if mapindex is None else self.as_list(mapindex, record, where)
         for entry in inputs:
             if not isinstance(entry, TableRecord):
                 raise T7Error(f"{where.class_name}: mapindex holds no node's data", where.offset)
@@ -117,8 +130,11 @@ class GraphBuilder:
         """Build ``net``, a gModule without anything, from the nodes of ``record``."""
         fields = record.fields()
         out = self.data_of(fields.get("outnode"), record)
-        order = self._from_outputs(out, record)
-        feeds = self._input_positions(fields, order, record)
+        inner = self.data_of(fields.get("innode"), record)
+        order = self._from_outputs(out, inner, record)
+        feeds = self._input_positions(inner, fields.get("nInputs"), order, record)
+        # nngraph once had no split; the order of the inputs then stands at the inner node itself.
+        places = {id(data): i for i, data in enumerate(self.inputs_of(inner, record))}
         self._helpers.add(id(out))
         nodes: dict[int, Node] = {}
         inputs: dict[int, Node] = {}
@@ -128,10 +144,7 @@ class GraphBuilder:
             node = nodes[id(data)] = Node(self.node_data(data))
             sources = self.inputs_of(data, record)
             if sources and id(sources[0]) in feeds:
-                position = feeds[id(sources[0])]
-                if position in inputs:
-                    position = len(inputs)
-                inputs[position] = node
+                inputs[places.get(id(data), feeds[id(sources[0])])] = node
                 continue
             for source in sources:
                 if id(source) not in nodes:
@@ -143,11 +156,18 @@ class GraphBuilder:
         for node in nodes.values():
             if not isinstance(node.module, (Module, type(None))):
                 raise T7Error(f"nn.gModule: {node.module!r} is no module", record.offset)
+        known: set[int] = set()
+        for node in nodes.values():
+            if id(node.module) in known:  # the network will hold a copy of it
+                self._limits.charge_copy(node.module, record.offset)
+            known.update({id(node.module)} if node.module is not None else ())
         gModule.__init__(net, [inputs[i] for i in range(len(inputs))], outputs)  # type: ignore[arg-type]
         self._compare_orders(net, fields, record)
 
-    def _from_outputs(self, out: TableRecord, where: ObjectRecord) -> list[TableRecord]:
-        """Return the data of all nodes that ``out`` depends on, inputs before consumers."""
+    def _from_outputs(
+        self, out: TableRecord, inner: TableRecord, where: ObjectRecord
+    ) -> list[TableRecord]:
+        """Return the data of all nodes from ``inner`` to ``out``, inputs before consumers."""
         order: list[TableRecord] = []
         entered, left = {id(out)}, set()
         stack = [(out, iter(self.inputs_of(out, where)))]
@@ -159,7 +179,8 @@ class GraphBuilder:
                         raise T7Error("nn.gModule: its graph has a cycle", where.offset)
                     continue
                 entered.add(id(source))
-                stack.append((source, iter(self.inputs_of(source, where))))
+                inputs = [] if source is inner else self.inputs_of(source, where)
+                stack.append((source, iter(inputs)))
                 break
             else:
                 stack.pop()
@@ -171,17 +192,15 @@ class GraphBuilder:
         return order
 
     def _input_positions(
-        self, fields: dict[str, Any], order: list[TableRecord], where: ObjectRecord
+        self, inner: TableRecord, count: Any, order: list[TableRecord], where: ObjectRecord
     ) -> dict[int, int]:
         """Return which helper data feeds which of the inputs, 0-based; note the helpers.
 
-        One input is fed by the inner node itself, several by the parts of its split. nngraph
-        once had no split; then the inputs stand in the inner node's own ``mapindex``.
+        One input is fed by the inner node itself, several by the parts of its split.
         """
-        inner = self.data_of(fields.get("innode"), where)
         self._helpers.add(id(inner))
         feeds = {id(inner): 0}
-        if fields.get("nInputs") in (None, 1):
+        if count in (None, 1):
             return feeds
         fed = [data for data in order if self._only_source(data, where) is inner]
         for split in fed:
@@ -192,6 +211,7 @@ class GraphBuilder:
                 if self._only_source(data, where) is split:
                     self._helpers.add(id(data))
                     feeds[id(data)] = (self.node_data(data).selectindex or 0) - 1
+            break
         return feeds
 
     def _only_source(self, data: TableRecord, where: ObjectRecord) -> Optional[TableRecord]:
@@ -200,7 +220,7 @@ class GraphBuilder:
 
     def _compare_orders(self, net: gModule, fields: dict[str, Any], record: ObjectRecord) -> None:
         for name in ("forwardnodes", "backwardnodes"):
-            stored = [self.data_of(node, record) for node in as_list(fields.get(name), record)]
+            stored = [self.data_of(node, record) for node in self.as_list(fields.get(name), record, record)]
             theirs = [
                 self._data.get(id(data)) for data in stored if id(data) not in self._helpers
             ]
@@ -219,7 +239,7 @@ class GraphBuilder:
         """Give a node its children and number."""
         self.wire(self.data_of(record, record), record)
         fields = record.fields()
-        children = [self._value_of(child) for child in as_list(fields.get("children"), record)]
+        children = [self._value_of(child) for child in self.as_list(fields.get("children"), record, record)]
         if not all(isinstance(child, Node) for child in children):
             raise T7Error(f"{record.class_name}: children that are no nodes", record.offset)
         node.children = children
@@ -246,8 +266,8 @@ class GraphBuilder:
     def fill_graph(self, graph: Graph, record: ObjectRecord) -> None:
         """Give a graph its nodes and edges."""
         fields = record.fields()
-        graph.nodes = [self._value_of(node) for node in as_list(fields.get("nodes"), record)]
-        graph.edges = [self._value_of(edge) for edge in as_list(fields.get("edges"), record)]
+        graph.nodes = [self._value_of(node) for node in self.as_list(fields.get("nodes"), record, record)]
+        graph.edges = [self._value_of(edge) for edge in self.as_list(fields.get("edges"), record, record)]
         if not all(isinstance(node, Node) for node in graph.nodes) or not all(
             isinstance(edge, Edge) for edge in graph.edges
         ):

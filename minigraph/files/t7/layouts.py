@@ -29,6 +29,7 @@ from minigraph.files.t7.constructed import (
     save_shuffle,
     save_weight_norm,
 )
+from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.loading import (
     finish_convert,
     finish_matrix,
@@ -58,8 +59,8 @@ class Layout(NamedTuple):
     nothing here and are kept, ``derived`` such that follow from others and are made anew,
     ``buffers`` attributes that are not stored, ``optional`` attributes that are ``None`` where the
     file has no such field, ``absent`` attributes that Torch has no field for, ``table`` tells that
-    a gradInput starts as a table. ``load(module, fields, record)`` changes the fields before they
-    become attributes, ``finish(module, record)`` completes the module, ``save(module)`` returns
+    a gradInput starts as a table. ``load(module, fields, record, limits)`` changes the fields before
+    they become attributes, ``finish(module, record, limits)`` completes the module, ``save(module)`` returns
     fields that Torch needs besides the attributes (as its constructor makes them).
     """
 
@@ -69,8 +70,8 @@ class Layout(NamedTuple):
     buffers: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
-    load: Optional[Callable[[Any, Fields, Any], None]] = None
-    finish: Optional[Callable[[Any, Any], None]] = None
+    load: Optional[Callable[[Any, Fields, Any, Limits], None]] = None
+    finish: Optional[Callable[[Any, Any, Limits], None]] = None
     save: Optional[Callable[[Any], Fields]] = None
     table: bool = False
 

@@ -61,12 +61,15 @@ def read_t7(
             raise
         try:
             file.seek(0)
-            return _read(BinaryStream(file, 4), referenced, skip_functions)
+            return _read(BinaryStream(file, 4), referenced, skip_functions, whole=True)
         except T7Error:
             raise error from None
 
 
-def _read(stream: Stream, referenced: bool, skip_functions: bool) -> Any:
+def _read(stream: Stream, referenced: bool, skip_functions: bool, whole: bool = False) -> Any:
+    """Read a value; with ``whole`` nothing may follow, or damage could pass for another encoding."""
     reader = Reader(stream, referenced, skip_functions)
     root = reader.read()
+    if whole and stream.left():
+        stream.fail(f"{stream.left()} bytes follow the value")
     return Builder(reader.records).build(root)

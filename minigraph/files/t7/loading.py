@@ -1,7 +1,7 @@
 """How the fields of some classes become attributes: other forms, older versions.
 
-Each ``load_…(module, fields, record)`` changes the fields before they become attributes, each
-``finish_…(module, record)`` completes a module that has them.
+Each ``load_…(module, fields, record, limits)`` changes the fields before they become attributes, each
+``finish_…(module, record, limits)`` completes a module that has them.
 
 Source: https://github.com/torch/nn, the versions of each file
 """
@@ -14,6 +14,7 @@ import numpy as np
 
 from minigraph import nn
 from minigraph.errors import T7Error
+from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.types import NAMES
 
 Fields = dict[str, Any]
@@ -27,57 +28,59 @@ def _array(module: Any, name: str, record: Any, *ranks: int) -> np.ndarray:
     return value
 
 
-def load_batch(module: Any, fields: Fields, record: Any) -> None:
+def load_batch(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     """Version 1 stored the inverse of the deviation."""
     if record.version < 2 and isinstance(fields.get("running_std"), np.ndarray):
         std = fields.pop("running_std")
-        fields["running_var"] = std ** -2.0 - fields.get("eps", 1e-5)
+        eps = float(fields.get("eps", 1e-5))
+        fields["running_var"] = limits.derived(f"variance {eps}", std, lambda a: a**-2.0 - eps)
     fields.setdefault("affine", fields.get("weight") is not None)
 
 
-def load_convolution(module: Any, fields: Fields, record: Any) -> None:
+def load_convolution(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     """Old files have one ``padding`` for both directions and the weight as a matrix."""
     padding = fields.pop("padding", None)
     if padding is not None:
         fields.setdefault("padW", padding)
         fields.setdefault("padH", padding)
-    planes = [fields.get(name) for name in ("nOutputPlane", "nInputPlane", "kH", "kW")]
+    planes: Any = [fields.get(name) for name in ("nOutputPlane", "nInputPlane", "kH", "kW")]
     for name in ("weight", "gradWeight"):
         value = fields.get(name)
         if isinstance(value, np.ndarray) and value.ndim == 2:
-            fields[name] = value.reshape(planes)
+            fields[name] = limits.derived(f"{planes}", value, lambda a: a.reshape(planes))
 
 
-def load_lookup(module: Any, fields: Fields, record: Any) -> None:
+def load_lookup(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     fields.setdefault("paddingValue", 0)
     fields["shouldScaleGradByFreq"] = bool(fields.get("shouldScaleGradByFreq", False))
 
 
-def load_crelu(module: Any, fields: Fields, record: Any) -> None:
+def load_crelu(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     fields.setdefault("nInputDims", 3)  # its first version knew planes only
     fields.setdefault("inplace", False)
 
 
-def load_transpose(module: Any, fields: Fields, record: Any) -> None:
-    fields["permutations"] = [tuple(pair) for pair in fields.get("permutations", [])]
+def load_transpose(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
+    pairs = fields.get("permutations", [])
+    if len(pairs) > 64 or any(len(pair) != 2 for pair in pairs):
+        raise T7Error("nn.Transpose: its permutations are no pairs", record.offset)
+    fields["permutations"] = [tuple(pair) for pair in pairs]
 
 
-def load_partial(module: Any, fields: Fields, record: Any) -> None:
+def load_partial(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     """Torch keeps the weight in a small network of its own."""
-    network = fields.get("network")
-    lookup = [found for found in getattr(network, "listModules", list)() if hasattr(found, "weight")]
-    if len(lookup) != 1:
-        raise T7Error("nn.PartialLinear without its network", record.offset)
-    fields["weight"], fields["gradWeight"] = lookup[0].weight, lookup[0].gradWeight
+    network: Any = fields.get("network")
+    lookup = network.modules[0].modules[1]
+    fields["weight"], fields["gradWeight"] = lookup.weight, lookup.gradWeight
     chosen = fields.pop("partition", None)
     if isinstance(chosen, np.ndarray) and not np.array_equal(chosen, fields.get("allcolumns", ())):
-        rows = chosen.astype(np.int64) - 1
-        if rows.ndim != 1 or rows.size and not 0 <= rows.min() <= rows.max() < len(lookup[0].weight):
+        rows = limits.derived("rows", chosen, lambda a: a.astype(np.int64) - 1)
+        if rows.ndim != 1 or rows.size and not 0 <= rows.min() <= rows.max() < len(lookup.weight):
             raise T7Error("nn.PartialLinear: its partition does not fit", record.offset)
         module.partition = rows
 
 
-def load_copy(module: Any, fields: Fields, record: Any) -> None:
+def load_copy(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     for name, field in (("intype", "gradInput"), ("outtype", "output")):
         value = fields.get(field)
         dtype = value.dtype if isinstance(value, np.ndarray) else module.dtype
@@ -89,20 +92,22 @@ def load_copy(module: Any, fields: Fields, record: Any) -> None:
         fields.pop(name, None)
 
 
-def load_weights(module: Any, fields: Fields, record: Any) -> None:
+def load_weights(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     """MultiCriterion keeps its weights in a storage."""
     if isinstance(fields.get("weights"), np.ndarray):
+        if fields["weights"].size > 4096:
+            raise T7Error("nn.MultiCriterion of too many weights", record.offset)
         fields["weights"] = fields["weights"].tolist()
 
 
-def load_shuffle(module: Any, fields: Fields, record: Any) -> None:
+def load_shuffle(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     if "upscaleFactor" in fields:
         fields["scaleFactor"] = fields.pop("upscaleFactor")
         fields.pop("upscaleFactorSquared", None)
     fields.setdefault("upscale", True)
 
 
-def load_margins(module: Any, fields: Fields, record: Any) -> None:
+def load_margins(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     """Its first version was a Sigmoid and a BCECriterion."""
     nll = fields.get("nll")
     if nll is not None:
@@ -110,30 +115,30 @@ def load_margins(module: Any, fields: Fields, record: Any) -> None:
         fields.setdefault("sizeAverage", getattr(nll, "sizeAverage", True))
 
 
-def load_dropout(module: Any, fields: Fields, record: Any) -> None:
+def load_dropout(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     module.train = bool(fields.get("train", False))
 
 
-def load_parallel(module: Any, fields: Fields, record: Any) -> None:
+def load_parallel(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     fields["repeatTarget"] = bool(fields.get("repeatTarget", False))
 
 
-def finish_convert(module: Any, record: Any) -> None:
+def finish_convert(module: Any, record: Any, limits: Limits) -> None:
     made = nn.Convert(module.inputShape, module.outputShape)
     module._axes = made._axes
 
 
-def finish_matrix(module: Any, record: Any) -> None:
+def finish_matrix(module: Any, record: Any, limits: Limits) -> None:
     _array(module, "weight", record, 2)
 
 
-def finish_weight_norm(module: Any, record: Any) -> None:
+def finish_weight_norm(module: Any, record: Any, limits: Limits) -> None:
     """Newer files leave the inner module's weight out: it follows from v and g."""
     inner = module.modules[0]
     v, g = _array(module, "v", record, 2), _array(module, "g", record, 1, 2)
     module.g = g.reshape(-1)
-    module.gradG = np.zeros_like(module.g) if module.gradG is None else module.gradG.reshape(-1)
+    module.gradG = limits.zeros(module.g) if module.gradG is None else module.gradG.reshape(-1)
     if module.gradV is None or module.gradV.shape != v.shape:
-        module.gradV = np.zeros_like(v)
+        module.gradV = limits.zeros(v)
     if not isinstance(getattr(inner, "weight", None), np.ndarray):
         raise T7Error("nn.WeightNorm: the weight of its module is not in the file", record.offset)

@@ -15,6 +15,7 @@ import numpy as np
 
 from minigraph.errors import T7Error
 from minigraph.files.t7.layouts import layout_of
+from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.reader import ObjectRecord
 from minigraph.files.t7.types import TENSORS, cpu_type
 from minigraph.files.t7.values import Storage
@@ -34,7 +35,7 @@ WIRING = (
 _MOST_SIZES = 64
 
 
-def complete(module: State, record: ObjectRecord, fields: Any) -> None:
+def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -> None:
     """Give ``module``, which has no attributes yet, those that ``fields`` tell.
 
     ``fields`` is the table of ``record`` as a dict. Raises ``T7Error`` where it is none.
@@ -51,7 +52,7 @@ def complete(module: State, record: ObjectRecord, fields: Any) -> None:
         module._type, module.dtype = name, TENSOR_TYPES[name]
     module._arguments = ((), {})
     if layout.load is not None:
-        layout.load(module, stored, record)
+        layout.load(module, stored, record, limits)
     ours = {torch: own for own, torch in layout.renamed.items()}
     buffers = {*getattr(module, "_buffers", ()), *layout.buffers}
     kept: dict[str, Any] = {}
@@ -64,9 +65,10 @@ def complete(module: State, record: ObjectRecord, fields: Any) -> None:
         attribute = ours.get(field, field)
         if field in layout.derived:
             continue
+        tree = limits.is_tree(value, record.offset)
         if attribute in ("output", "gradInput"):
-            setattr(module, attribute, _activation(value))
-            if getattr(module, attribute) is None:
+            setattr(module, attribute, _activation(value) if tree else None)
+            if tree and getattr(module, attribute) is None:
                 kept[field] = value
         elif isinstance(module, gModule) and field in WIRING:
             continue
@@ -74,9 +76,9 @@ def complete(module: State, record: ObjectRecord, fields: Any) -> None:
             field[:1] == "_" or attribute in buffers or attribute in layout.foreign
             or _is_method(type(module), attribute)
         ):
-            kept[field] = value
-        elif not field.isidentifier():
-            raise T7Error(f"{record.class_name} has a field {field!r:.80}", record.offset)
+            kept.update({field: value} if tree else {})
+        elif not field.isidentifier() or not tree:
+            raise T7Error(f"{record.class_name} has a field {field!r:.80} that it cannot have", record.offset)
         else:
             setattr(module, attribute, _attribute(value, record))
     if isinstance(module, Container) and not isinstance(module, gModule):
@@ -84,13 +86,14 @@ def complete(module: State, record: ObjectRecord, fields: Any) -> None:
     if record.class_name != module.typename() or kept:
         setattr(module, KEPT, {"class": record.class_name, "fields": kept})
     if layout.finish is not None:
-        layout.finish(module, record)
-    _add_gradients(module)
+        layout.finish(module, record, limits)
+    _add_gradients(module, limits)
 
 
 def _type_of_arrays(fields: dict[str, Any]) -> str:
     """Return the tensor type of a criterion, which does not store it: that of its gradInput."""
-    for _, leaf in leaves([fields.get(name) for name in ("gradInput", "weights", "weight")]):
+    arrays = [fields.get(name) for name in ("gradInput", "weights", "weight")]
+    for leaf in (entry for value in arrays for entry in (value if isinstance(value, list) else [value])):
         if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f":
             return next(name for name, dtype in TENSORS.items() if dtype == leaf.dtype)
     return "torch.DoubleTensor"
@@ -129,16 +132,15 @@ def _check_modules(module: Any, record: ObjectRecord) -> None:
         )
 
 
-def _add_gradients(module: State) -> None:
+def _add_gradients(module: State, limits: Limits) -> None:
     """Make gradients of zeros for parameters that were stored without them."""
-    zeros = Relocation(np.zeros_like)
     for name, gradient in (("weight", "gradWeight"), ("bias", "gradBias")):
         value = vars(module).get(name)
         found = vars(module).get(gradient)
         if not hasattr(module, "parameters") or not isinstance(value, np.ndarray):
             continue
         if not isinstance(found, np.ndarray) or found.shape != value.shape:
-            setattr(module, gradient, zeros(value))
+            setattr(module, gradient, limits.zeros(value))
 
 
 def settle_types(modules: Sequence[Any]) -> None:

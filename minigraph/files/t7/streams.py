@@ -16,7 +16,7 @@ import numpy as np
 from minigraph.errors import T7Error
 
 _INT, _DOUBLE = struct.Struct("<i"), struct.Struct("<d")
-_TOKEN = re.compile(rb"[ \t\r\n]*([^ \t\r\n]{1,64})")
+_TOKEN = re.compile(rb"[ \t\r\n]*([^ \t\r\n]{1,64})(?![^ \t\r\n])")
 _NEWLINE = 10
 # Tokens turned into numbers at a time: each costs some 100 bytes while it is a Python object.
 _CHUNK = 1 << 16

@@ -1,0 +1,440 @@
+"""Files that Torch7 wrote: all load, give Torch7's numbers, and are written back as they were."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from golden_files import assert_close, assert_graph, load
+from t7_bytes import boolean, ints, number, string, table, tensor
+from t7_records import differences, read_records
+from test_golden_graphs import build_graph
+
+import minigraph as mg
+from minigraph import nn
+from minigraph.errors import T7Error
+from minigraph.files import Key, Storage, UnknownModule, UnknownObject
+from minigraph.graph import Graph, Node
+from minigraph.memory import root
+
+FILES = sorted((Path(__file__).parent / "golden" / "t7").glob("*.t7"))
+FOLDER = FILES[0].parent
+
+
+def golden(name: str) -> Any:
+    return mg.load_t7(FOLDER / f"{name}.t7", referenced="unreferenced" not in name)
+
+
+# -- what the files hold ---------------------------------------------------------------------
+
+
+def test_every_kind_of_value() -> None:
+    values = golden("values")
+    assert values[1] == 1.5 and type(values[1]) is float
+    assert (values[2], values[3], values[4], values["name"]) == ("text", True, False, "top")
+    assert values[5] == {"nested": [1, 2, [3]]}
+    assert type(values[5]["nested"][0]) is int
+    assert [(values[i].dtype.name, values[i].shape) for i in (6, 7, 8, 9, 11, 12)] == [
+        ("int64", (3,)), ("uint8", (2,)), ("float32", (2, 3)), ("float64", (0,)),
+        ("float64", (4, 4)), ("float64", (4,)),
+    ]
+    assert type(values[6]) is np.ndarray and values[6].tolist() == [1, 2, 3]
+    assert type(values[10]) is Storage and values[10].tolist() == [1, 2]
+    assert values[11].strides == (8, 32)  # a transposed tensor
+    assert root(values[12]).size == 10 and values[12].base is not None  # a part of a storage
+
+
+def test_sharing_and_cycles() -> None:
+    top = golden("cyclic_shared")
+    assert top["self"] is top
+    assert top["a"] is top["b"]
+    top["a"][0] = 7.0  # storages are memory that can be written to
+    assert top["b"][0] == 7.0
+
+
+@pytest.mark.parametrize("name, tolerance", [
+    ("lstm_gmodule", 1e-12), ("lstm_gmodule_ascii", 1e-12), ("lstm_float", 1e-6)])
+def test_the_lstm_gives_torch7s_numbers(name: str, tolerance: float) -> None:
+    net, io = golden(name), golden("lstm_io")
+    assert isinstance(net, nn.gModule)
+    assert net.type() == ("torch.FloatTensor" if "float" in name else "torch.DoubleTensor")
+    for _ in range(2):
+        assert_close(net.forward(io["input"]), io["output"], tolerance)
+        assert_close(net.backward(io["input"], io["gradOutput"]), io["gradInput"], tolerance)
+    assert [node.name for node in net.forwardnodes if node.name] == ["i2h"]
+    assert "oracle/t7_files.lua:4" in {node.location for node in net.forwardnodes}
+
+
+def test_the_lstm_can_be_looked_at(tmp_path: Path) -> None:
+    net, io = golden("lstm_gmodule"), golden("lstm_io")
+    mg.dot(net.fg, "lstm", tmp_path / "lstm")
+    assert "i2h" in (tmp_path / "lstm.dot").read_text()
+    text = str(mg.debug.tables(net))
+    assert "input" in text and "gradInput" in text
+    net.forward(io["input"])
+    assert net.clone().forward(io["input"])[0].shape == (2, 4)
+    assert net.float().forward([x.astype(np.float32) for x in io["input"]])[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["cnn", "cnn_unreferenced"])
+def test_the_convolutional_network_gives_torch7s_numbers(name: str) -> None:
+    net, io = golden(name), golden("cnn_io")
+    assert_close(net.forward(io["input"]), io["output"], 1e-6)
+    assert net.modules[3].size == (-1, 576)
+    net.backward(io["input"], io["output"])  # the file has no outputs: a pass makes its own
+    assert net.modules[0].weight.dtype == np.float32
+
+
+def test_the_char_rnn_checkpoint_loads_whole() -> None:
+    checkpoint = golden("char_rnn_lstm_2x64")
+    assert checkpoint["opt"]["rnn_size"] == 64 and checkpoint["opt"]["model"] == "lstm"
+    assert sorted(checkpoint["vocab"].values()) == list(range(1, 66))
+    assert checkpoint["i"] == 300 and len(checkpoint["train_losses"]) == 300
+    assert checkpoint["val_losses"] == {300: checkpoint["val_loss"]}
+    net, criterion = checkpoint["protos"]["rnn"], checkpoint["protos"]["criterion"]
+    state = [np.zeros((1, 64)) for _ in range(4)]
+    text = [checkpoint["vocab"][letter] for letter in "the king and the queen shall not be here"]
+    losses = []
+    for letter, following in zip(text, text[1:]):
+        *state, prediction = net.forward([np.array([letter]), *state])
+        losses.append(criterion.forward(prediction, np.array([following])))
+    np.testing.assert_allclose(np.exp(prediction).sum(1), 1)
+    assert 1.5 < np.mean(losses) < checkpoint["val_loss"] + 0.2
+    flat, gradFlat = net.getParameters()
+    assert flat.size == gradFlat.size == 71041
+    assert isinstance(net.modules[1], nn.OneHot)
+
+
+def test_the_checkpoints_parameters_share_one_storage() -> None:
+    net = golden("char_rnn_lstm_2x64")["protos"]["rnn"]
+    owners = {id(root(parameter)) for parameter in net.parameters()[0]}
+    assert len(owners) == 1  # char-rnn called getParameters before it saved
+
+
+def test_storages_are_read_once(tmp_path: Path) -> None:
+    storage = np.arange(1e6)
+    views = [storage[k:].reshape(-1, 8) for k in range(0, 80, 8)]
+    path = tmp_path / "large.t7"
+    mg.save_t7(path, {"views": views, "storage": storage})
+    assert path.stat().st_size < 8.01e6
+    tracemalloc.start()
+    back = mg.load_t7(path)
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 8e6 <= kept <= peak < 8.2e6
+    assert back["views"][9].flat[0] == 72
+
+
+def test_a_checkpoint_takes_twice_its_size_at_most() -> None:
+    """It has a megabyte of numbers, and nodes, modules and tables that are objects of Python."""
+    path = FOLDER / "char_rnn_lstm_2x64.t7"
+    mg.load_t7(path)
+    tracemalloc.start()
+    checkpoint = mg.load_t7(path)
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept <= peak < 2 * path.stat().st_size
+    assert checkpoint["i"] == 300
+
+
+# -- written back ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_is_written_back_as_it_was(path: Path, tmp_path: Path) -> None:
+    """Classes, versions, fields, numbers, strides, sharing: all but what a pass leaves at the nodes."""
+    referenced = "unreferenced" not in path.stem
+    mode = "ascii" if "ascii" in path.stem else "binary"
+    back = tmp_path / "back.t7"
+    mg.save_t7(back, mg.load_t7(path, referenced=referenced), mode, referenced)
+    assert differences(read_records(path, referenced), read_records(back, referenced)) == []
+    if "lstm_g" not in path.stem and "lstm_f" not in path.stem:
+        assert abs(back.stat().st_size - path.stat().st_size) <= 16
+
+
+@pytest.mark.parametrize("mode", ["binary", "ascii"])
+def test_values_come_back(mode: str, tmp_path: Path) -> None:
+    base = np.arange(12.0).reshape(3, 4)
+    shared = {"deep": [1, [2, [3.5, None, "x"]]]}
+    value = {
+        "numbers": [0, -1, 2**53, 0.1, float("inf"), float("-inf"), -0.0, 1e-310],
+        "text": ["", "π\n 5", b"\xff\x00", "a b"], "logic": [True, False],
+        "views": [base[1:, ::2], base.T, np.broadcast_to(base[0], (3, 4)), base],
+        "types": [np.arange(-2, 2).astype(t) for t in ("f2", "f4", "f8", "i1", "i2", "i4", "i8")],
+        "bytes": np.array([0, 10, 32, 255], np.uint8), "storage": base.reshape(-1).view(Storage),
+        "twice": [shared, shared], 7: "seven", True: "true", 2.5: "half", -1: "minus",
+    }
+    path = tmp_path / "values.t7"
+    mg.save_t7(path, value, mode)
+    back = mg.load_t7(path)
+    assert back["numbers"] == value["numbers"] and str(back["numbers"][6]) == "-0.0"
+    assert [type(x) for x in back["numbers"][:4]] == [int, int, int, float]
+    assert (back["text"], back["logic"]) == (value["text"], value["logic"])
+    for mine, theirs in zip(back["views"], value["views"]):
+        assert mine.strides == theirs.strides and root(mine) is root(back["views"][3])
+        np.testing.assert_array_equal(mine, theirs)
+    assert root(back["storage"].view(np.ndarray)) is root(back["views"][0])
+    for mine, theirs in zip(back["types"], value["types"]):
+        assert mine.dtype == theirs.dtype and mine.tolist() == theirs.tolist()
+    assert back["bytes"].tolist() == [0, 10, 32, 255]
+    assert back["twice"][0] is back["twice"][1]
+    assert back["twice"][0] == {"deep": [1, [2, {1: 3.5, 3: "x"}]]}
+    assert (back[7], back[True], back[2.5], back[-1]) == ("seven", "true", "half", "minus")
+
+
+def test_nan_comes_back(tmp_path: Path) -> None:
+    for mode in ("binary", "ascii"):
+        mg.save_t7(tmp_path / "nan.t7", [float("nan"), np.array([np.nan, np.inf])], mode)
+        number, array = mg.load_t7(tmp_path / "nan.t7")
+        assert np.isnan(number) and np.isnan(array[0]) and np.isinf(array[1])
+
+
+def test_none_in_a_list_is_a_hole_in_the_table(tmp_path: Path) -> None:
+    mg.save_t7(tmp_path / "holes.t7", [1, None, 3])
+    assert mg.load_t7(tmp_path / "holes.t7") == {1: 1, 3: 3}
+
+
+def test_keys_that_python_cannot_hold(tmp_path: Path) -> None:
+    key = [1, 2]
+    top: dict[Any, Any] = {Key(key): "table", "key": key, 1: "one", Key(True): "true"}
+    mg.save_t7(tmp_path / "keys.t7", top)
+    back = mg.load_t7(tmp_path / "keys.t7")
+    assert back[Key(back["key"])] == "table" and back["key"] == [1, 2]
+    assert back[1] == "one" and back[Key(True)] == "true"
+
+
+def test_long_chains_need_no_stack(tmp_path: Path) -> None:
+    chain: list[Any] = []
+    for _ in range(20_000):
+        chain = [chain]
+    mg.save_t7(tmp_path / "chain.t7", chain)
+    back, depth = mg.load_t7(tmp_path / "chain.t7"), 0
+    while back:
+        back, depth = back[0], depth + 1
+    assert depth == 20_000
+
+
+@pytest.mark.parametrize("case", load("graphs"), ids=lambda case: case["name"])
+def test_the_golden_graphs_come_back(case: dict[str, Any], tmp_path: Path, recwarn: Any) -> None:
+    net, _ = build_graph(case)
+    mg.save_t7(tmp_path / "net.t7", net)
+    back = mg.load_t7(tmp_path / "net.t7")
+    assert not recwarn.list  # the stored orders are nngraph's
+    for name in ("forwardnodes", "backwardnodes"):
+        mine = [(node.id, node.label()) for node in getattr(back, name)]
+        assert mine == [(node.id, node.label()) for node in getattr(net, name)]
+    mg.save_t7(tmp_path / "again.t7", back)
+    first, second = (read_records(tmp_path / f"{name}.t7") for name in ("net", "again"))
+    assert not differences(first, second)
+    assert_graph(back, {node.name: node for node in back.forwardnodes if node.name}, case)
+
+
+def test_a_long_network_is_written_and_read(tmp_path: Path) -> None:
+    node = x = nn.Identity()()
+    for _ in range(800):
+        node = nn.AddConstant(1)(node)
+    mg.save_t7(tmp_path / "long.t7", nn.gModule([x], [node]))
+    assert mg.load_t7(tmp_path / "long.t7").forward(np.zeros(2)).tolist() == [800, 800]
+
+
+def test_nested_networks_and_a_module_at_two_nodes(tmp_path: Path) -> None:
+    x, y = nn.Identity()(), nn.Identity()()
+    linear = nn.Linear(3, 3)
+    inner = nn.gModule([x], [linear(nn.Tanh()(linear(x)))])
+    net = nn.gModule([y], [nn.Sequential().add(inner).add(nn.Tanh())(y)])
+    input, gradOutput = np.ones((2, 3)), np.full((2, 3), 0.5)
+    mg.save_t7(tmp_path / "net.t7", {"inner": inner, "net": net})
+    back = mg.load_t7(tmp_path / "net.t7")
+    assert back["net"].modules[1].modules[0] is back["inner"]
+    assert_close(back["net"].forward(input), net.forward(input), 0)
+    assert_close(back["net"].backward(input, gradOutput), net.backward(input, gradOutput), 0)
+    assert len({id(array) for array in back["net"].parameters()[0]}) == 2
+
+
+def test_graphs_and_nodes_by_themselves(tmp_path: Path) -> None:
+    net = golden("lstm_gmodule")
+    mg.save_t7(tmp_path / "graph.t7", {"net": net, "fg": net.fg, "first": net.forwardnodes[0]})
+    back = mg.load_t7(tmp_path / "graph.t7")
+    assert isinstance(back["fg"], Graph) and isinstance(back["first"], Node)
+    assert [n.id for n in back["fg"].nodes] == [n.id for n in net.fg.nodes]
+    assert [edge.slot for edge in back["fg"].edges] == [edge.slot for edge in net.fg.edges]
+    named = [node for node in back["fg"].nodes if node.name == "i2h"]
+    assert named[0] in back["net"].forwardnodes
+    mg.save_t7(tmp_path / "only.t7", net.fg)
+    only = mg.load_t7(tmp_path / "only.t7")
+    assert [node.label() for node in only.nodes][2:] == [node.label() for node in net.fg.nodes][2:]
+
+
+def test_the_same_node_twice_cannot_be_written(tmp_path: Path) -> None:
+    x = nn.Identity()()
+    net = nn.gModule([x], [nn.CAddTable()([x, x]).annotate(name="double")])
+    with pytest.raises(T7Error, match="'double'.*Identity"):
+        mg.save_t7(tmp_path / "net.t7", net)
+
+
+@pytest.mark.parametrize("value, message", [
+    ([{"a": lambda: 0}], r"function(.|\n)*at 1\.a"),
+    (2**60, "beyond 2"), (np.zeros(2, complex), "complex128"), ({None: 1}, "key"),
+    ({"x": {(1, 2): 3}}, "tuple"), (np.array(["x"]), "Torch7 has no tensors"),
+])
+def test_what_torch7_has_no_form_for_is_named(value: Any, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "value.t7"
+    path.write_bytes(b"old")
+    with pytest.raises(T7Error, match=message):
+        mg.save_t7(path, value)
+    assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_classes_that_torch7_has_not_are_named(tmp_path: Path) -> None:
+    class Own(nn.Identity):
+        pass
+
+    with pytest.raises(T7Error, match="(?s)Own.*register.*at modules"):
+        mg.save_t7(tmp_path / "own.t7", nn.Sequential().add(Own()))
+    step, feedback = mg.rnn.lstm(2, 2)
+    with pytest.raises(T7Error, match="net.step"):
+        mg.save_t7(tmp_path / "unroll.t7", mg.rnn.Unroll(step, feedback))
+
+
+# -- files of other times and machines -------------------------------------------------------
+
+
+def write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def fields(**more: bytes) -> bytes:
+    empty = tensor("torch.DoubleTensor", 90, (), b"")
+    return table(1, {
+        string("_type"): string("torch.DoubleTensor"), string("output"): empty,
+        string("gradInput"): ints(4, 90), **{string(name): value for name, value in more.items()},
+    })
+
+
+def torch_object(name: str, payload: bytes, version: bytes = b"V 1") -> bytes:
+    header = ints(len(version)) + version if version else b""
+    return ints(4, 77) + header + ints(len(name)) + name.encode() + payload
+
+
+def test_objects_without_a_version(tmp_path: Path) -> None:
+    path = write(tmp_path / "old.t7", torch_object("nn.Tanh", fields(), b""))
+    net = mg.load_t7(path)
+    assert type(net) is nn.Tanh and net.forward(np.zeros(2)).tolist() == [0, 0]
+
+
+def test_longs_of_four_bytes(tmp_path: Path) -> None:
+    for long_size in (None, 4):
+        path = write(tmp_path / "small.t7", tensor(
+            "torch.FloatTensor", 5, (2, 3), np.arange(6, dtype="<f4").tobytes(), long="<i4"))
+        assert mg.load_t7(path, long_size=long_size).tolist() == [[0, 1, 2], [3, 4, 5]]
+    path = write(tmp_path / "longs.t7", tensor(
+        "torch.LongTensor", 5, (2,), np.array([5, -6], "<i4").tobytes(), long="<i4"))
+    assert mg.load_t7(path).tolist() == [5, -6]
+    with pytest.raises(T7Error):
+        mg.load_t7(path, long_size=8)
+
+
+def test_tensors_of_a_gpu_are_arrays(tmp_path: Path) -> None:
+    data = np.array([1.5, 2.5], "<f4").tobytes()
+    array = mg.load_t7(write(tmp_path / "a", tensor("torch.CudaTensor", 5, (2,), data)))
+    assert array.dtype == np.float32 and array.tolist() == [1.5, 2.5]
+    half = np.array([1.5], "<f2").tobytes()
+    assert mg.load_t7(write(tmp_path / "b", tensor("torch.CudaHalfTensor", 5, (1,), half))).tolist() == [1.5]
+    net = mg.load_t7(write(tmp_path / "c", torch_object("cudnn.ReLU", fields(
+        _type=string("torch.CudaTensor"), inplace=boolean(False)))))
+    assert type(net) is nn.ReLU and net.type() == "torch.FloatTensor"
+    assert net.forward(np.array([-1, 2], np.float32)).tolist() == [0, 2]
+
+
+def test_half_precision_modules_become_float(tmp_path: Path) -> None:
+    weight = tensor("torch.HalfTensor", 20, (1, 2), np.array([1, 2], "<f2").tobytes())
+    net = mg.load_t7(write(tmp_path / "half", torch_object("nn.Linear", fields(
+        _type=string("torch.HalfTensor"), weight=weight))))
+    assert net.type() == "torch.FloatTensor" and net.bias is None
+    net.forward(np.ones((1, 2), np.float32))
+    net.backward(np.ones((1, 2), np.float32), np.ones((1, 1), np.float32))
+    assert net.gradWeight.tolist() == [[1, 1]] and net.weight.dtype == np.float32
+
+
+def test_a_batch_normalisation_of_version_one(tmp_path: Path) -> None:
+    std = tensor("torch.DoubleTensor", 20, (1,), np.array([0.5], "<f8").tobytes())
+    mean = tensor("torch.DoubleTensor", 30, (1,), np.array([1.0], "<f8").tobytes())
+    net = mg.load_t7(write(tmp_path / "bn", torch_object("nn.BatchNormalization", fields(
+        running_std=std, running_mean=mean, eps=number(0.25), momentum=number(0.1),
+        train=boolean(False)))))
+    assert net.running_var.tolist() == [3.75] and net.affine is False
+    np.testing.assert_allclose(net.forward(np.array([[3.0]])), [[1.0]])
+
+
+def test_unknown_classes_are_records(tmp_path: Path) -> None:
+    data = torch_object("my.Dataset", table(1, {string("size"): number(3)}), b"V 7")
+    path = write(tmp_path / "unknown", data)
+    found = mg.load_t7(path)
+    assert isinstance(found, UnknownObject) and (found.class_name, found.version) == ("my.Dataset", 7)
+    assert found.fields == {"size": 3} and "size" in repr(found)
+    mg.save_t7(tmp_path / "back", found)
+    assert not differences(read_records(path), read_records(tmp_path / "back"))
+
+
+def test_unknown_modules_sit_in_containers(tmp_path: Path) -> None:
+    stored = {"_type": "torch.DoubleTensor", "output": [], "gradInput": [], "k": 2}
+    mystery = UnknownModule("my.Layer", stored)
+    x = nn.Identity()()
+    for name, net in {
+        "sequential": nn.Sequential().add(nn.Tanh()).add(mystery),
+        "graph": nn.gModule([x], [mystery(x)]),
+    }.items():
+        mg.save_t7(tmp_path / name, net)
+        back = mg.load_t7(tmp_path / name)
+        assert "my.Layer" in repr(back) and back.modules[1].fields["k"] == 2
+        with pytest.raises(mg.errors.StateError, match="my.Layer cannot run"):
+            back.forward(np.zeros(2))
+
+
+def test_networks_of_an_older_nngraph(tmp_path: Path) -> None:
+    """It put no split behind the inputs; their order stands at the inner node."""
+    mg.manualSeed(1)
+    modules = [nn.Identity(), nn.Linear(2, 3), nn.CSubTable(), nn.ModuleFromCriterion(nn.MSECriterion())]
+    data: list[dict[Any, Any]] = [{"module": module, "annotations": {}} for module in modules]
+    inner: dict[Any, Any] = {"data": [], "gradOutput": [], "mapindex": [data[1], data[0]]}
+    out: dict[Any, Any] = {"input": [], "mapindex": [data[2], data[3]]}
+    del data[3]["module"]
+    data[3]["criterion"] = nn.MSECriterion()
+    for entry, sources in zip(data, ([inner], [inner], [data[1], data[0]], [data[2], data[0]])):
+        entry["mapindex"] = sources
+    nodes = {id(d): UnknownObject("nngraph.Node", {"data": d, "children": [], "id": 0})
+             for d in (inner, *data, out)}
+    order = [nodes[id(d)] for d in (inner, *data, out)]
+    graph = UnknownObject("nn.gModule", {
+        "innode": order[0], "outnode": order[-1], "forwardnodes": order, "backwardnodes": order[::-1],
+        "_type": "torch.DoubleTensor",
+    })
+    mg.save_t7(tmp_path / "old.t7", graph)
+    with pytest.warns(UserWarning, match="order of"):  # the order here is none of nngraph's
+        net = mg.load_t7(tmp_path / "old.t7")
+    a, b = np.ones((1, 2)), np.zeros((1, 3))
+    difference, loss = net.forward([a, b])
+    np.testing.assert_allclose(difference, modules[1].forward(a) - b)
+    np.testing.assert_allclose(loss, np.mean(difference**2))
+
+
+def test_functions_are_refused_unless_skipped(tmp_path: Path) -> None:
+    function = ints(8, 3, 4) + b"\x1bLua" + table(4, {})
+    data = table(2, {string("f"): function, string("x"): number(1)})
+    path = write(tmp_path / "function", data)
+    with pytest.raises(T7Error, match="(?s)program.*skip_functions.*byte 21"):
+        mg.load_t7(path)
+    assert mg.load_t7(path, skip_functions=True) == {"f": None, "x": 1}
+
+
+def test_arguments_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(mg.errors.ArgumentError, match="mode"):
+        mg.load_t7(FILES[0], mode="text")
+    with pytest.raises(mg.errors.ArgumentError, match="mode"):
+        mg.save_t7(tmp_path / "x", 1, mode="text")
+    with pytest.raises(mg.errors.ArgumentError, match="long_size"):
+        mg.load_t7(FILES[0], long_size=6)
