@@ -23,12 +23,12 @@ pytestmark = pytest.mark.onnx
 
 #: What is not written as ONNX.
 REFUSED = {
-    "Cosine", "CosineDistance", "Euclidean", "FeatureLPPooling", "IndexLinear", "MaskedSelect",
-    "MixtureTable", "PairwiseDistance", "PartialLinear", "SparseLinear", "SpatialAdaptiveMaxPooling",
+    "FeatureLPPooling", "IndexLinear", "MaskedSelect",
+    "PartialLinear", "SparseLinear", "SpatialAdaptiveMaxPooling",
     "SpatialContrastiveNormalization", "SpatialConvolutionLocal", "SpatialConvolutionMap",
     "SpatialDivisiveNormalization", "SpatialFractionalMaxPooling", "SpatialFullConvolutionMap",
     "SpatialMaxUnpooling", "SpatialSubtractiveNormalization", "TemporalDynamicKMaxPooling",
-    "VolumetricFractionalMaxPooling", "VolumetricMaxUnpooling", "WeightNorm", "WeightedEuclidean",
+    "VolumetricFractionalMaxPooling", "VolumetricMaxUnpooling",
 }
 LOSSES = {"MSECriterion", "ClassNLLCriterion", "CrossEntropyCriterion", "SpatialClassNLLCriterion"}
 REGISTRY = [
@@ -159,8 +159,8 @@ def test_what_cannot_be_written_is_told_before_anything_is(tmp_path: Path) -> No
     path = tmp_path / "net.onnx"
     path.write_bytes(b"before")
     x = nn.Identity()()
-    a = nn.WeightNorm(nn.Linear(3, 3))(x).annotate(name="a")
-    b = nn.Euclidean(3, 2)(nn.Tanh()(a)).annotate(name="b")
+    a = nn.PartialLinear(3, 3)(x).annotate(name="a")
+    b = nn.PartialLinear(3, 2)(nn.Tanh()(a)).annotate(name="b")
     with pytest.raises(ConversionError) as caught:
         interop.to_onnx(nn.gModule([x], [b]), path, np.ones((2, 3)))
     places = [("'a'" in what, "'b'" in what) for what, _ in caught.value.reasons]

@@ -19,13 +19,19 @@ from minigraph import nn, rnn
 from minigraph.errors import ArgumentError, ConversionError, MinigraphError
 from minigraph.files.atomic import replacing
 from minigraph.interop.names import Unique, dotted
+from minigraph.interop.onnx_containers import CONTAINERS
 from minigraph.interop.onnx_layers import LAYERS
-from minigraph.interop.onnx_structure import CONTAINERS, SHAPES
+from minigraph.interop.onnx_pairs import PAIRS
+from minigraph.interop.onnx_structure import SHAPES
+from minigraph.interop.onnx_windows import WINDOWS
 from minigraph.interop.walker import Unconvertible, Walker
 from minigraph.memory import address
 from minigraph.tables import copy_table, is_table, leaves, map_table
 
 OPSET = 17
+
+#: Layers that are run on the examples; containers are taken apart.
+RUN = {**LAYERS, **PAIRS, **SHAPES, **WINDOWS}
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class OnnxExport(Walker):
     """Builds the ONNX graph of a network in evaluation, in single precision."""
 
     target = "ONNX"
-    converters = {**CONTAINERS, **LAYERS, **SHAPES}
+    converters = {**CONTAINERS, **RUN}
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,7 +112,7 @@ class OnnxExport(Walker):
     # -- the walk -----------------------------------------------------------------------------------
 
     def convert(self, module: Any, value: Any, name: str) -> Any:
-        if type(module) in LAYERS or type(module) in SHAPES:
+        if type(module) in RUN:
             self.output = copy_table(module.forward(map_table(lambda v: v.other, value)))
             other = self.output
             self.output = copy_table(module.forward(map_table(lambda v: v.example, value)))

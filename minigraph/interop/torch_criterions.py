@@ -12,6 +12,7 @@ import torch
 
 from minigraph import nn
 from minigraph.interop import torch_losses as losses
+from minigraph.interop import torch_modules as modules
 from minigraph.interop.walker import Converter, Unconvertible
 
 
@@ -89,13 +90,34 @@ def _multi_margin(export: Any, c: Any, pair: Any, name: str) -> Any:
     )
 
 
+def _weighted_squares(export: Any, c: Any, pair: Any, name: str) -> Any:
+    return export.layer(modules.WeightedMSELoss, c.weight.shape, c.sizeAverage, value=pair, name=name,
+                        buffers={"weight": c.weight})
+
+
+def _sum(export: Any, c: Any, pair: Any, name: str) -> Any:
+    """Convert MultiCriterion and ParallelCriterion: weighted sums of others."""
+    losses_ = []
+    for k, part in enumerate(c.criterions):
+        given = pair
+        if isinstance(c, nn.ParallelCriterion):
+            x, t = (export.entry(pair, side, f"{name}_{side + 1}") for side in range(2))
+            entry = f"{name}_{k + 1}"
+            given = [export.entry(x, k, entry), t if c.repeatTarget else export.entry(t, k, entry)]
+        losses_.append(_criterion(export, part, given, f"{name}_{k + 1}"))
+    return export.call(losses.weighted_sum, losses_, tuple(map(float, c.weights)), name=name)
+
+
+def _criterion(export: Any, c: Any, pair: Any, name: str) -> Any:
+    converter = CRITERIONS.get(type(c))
+    if converter is None:
+        raise Unconvertible(f"PyTorch has no counterpart of {c.typename()}")
+    return converter(export, c, pair, name)
+
+
 def _node(export: Any, m: Any, pair: Any, name: str) -> Any:
     """Convert a criterion that is a node: its loss has the shape (1,)."""
-    criterion = m.criterion
-    converter = CRITERIONS.get(type(criterion))
-    if converter is None:
-        raise Unconvertible(f"PyTorch has no counterpart of {criterion.typename()}")
-    value = converter(export, criterion, pair, f"{name}_value")
+    value = _criterion(export, m.criterion, pair, f"{name}_value")
     return export.call(losses.loss, value, name=name)
 
 
@@ -104,6 +126,9 @@ CRITERIONS: dict[type, Converter] = {
     nn.SpatialClassNLLCriterion: _classes,
     nn.CrossEntropyCriterion: _cross_entropy,
     nn.MSECriterion: _loss(torch.nn.MSELoss),
+    nn.WeightedMSECriterion: _weighted_squares,
+    nn.MultiCriterion: _sum,
+    nn.ParallelCriterion: _sum,
     nn.AbsCriterion: _loss(torch.nn.L1Loss),
     nn.SmoothL1Criterion: _loss(torch.nn.SmoothL1Loss),
     nn.DistKLDivCriterion: lambda export, c, pair, name: export.call(
@@ -116,6 +141,9 @@ CRITERIONS: dict[type, Converter] = {
     nn.MultiMarginCriterion: _multi_margin,
     nn.CosineEmbeddingCriterion: _pair_loss(torch.nn.CosineEmbeddingLoss),
     nn.MarginRankingCriterion: _pair_loss(torch.nn.MarginRankingLoss),
+    nn.L1HingeEmbeddingCriterion: lambda export, c, pair, name: export.call(
+        losses.l1_hinge, pair, float(c.margin), name=name
+    ),
     nn.BCECriterion: _binary_cross_entropy,
     nn.MarginCriterion: lambda export, c, pair, name: export.call(
         losses.hinges, pair, float(c.margin), c.sizeAverage, name=name

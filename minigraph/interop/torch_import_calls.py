@@ -14,6 +14,7 @@ import torch
 from minigraph import nn
 from minigraph.graph import Node
 from minigraph.interop import torch_functions as functions
+from minigraph.interop import torch_tables as tables
 from minigraph.interop.walker import Unconvertible
 
 Number = (int, float)
@@ -294,11 +295,11 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     functions.select: lambda x, *arguments: nn.Select(*arguments)(x),
     functions.replicate: lambda x, *arguments: nn.Replicate(*arguments)(x),
     functions.transpose: lambda x, pairs: nn.Transpose(*pairs)(x),
-    functions.split_table: lambda x, *arguments: nn.SplitTable(*arguments)(x),
-    functions.join_table: lambda x, *arguments: nn.JoinTable(*arguments)(x),
-    functions.narrow_table: lambda x, *arguments: nn.NarrowTable(*arguments)(x),
-    functions.flatten_table: lambda x: nn.FlattenTable()(x),
-    functions.add_table: lambda x: nn.CAddTable()(x), functions.sub_table: lambda x: nn.CSubTable()(x),
-    functions.mul_table: lambda x: nn.CMulTable()(x), functions.div_table: lambda x: nn.CDivTable()(x),
-    functions.max_table: lambda x: nn.CMaxTable()(x), functions.min_table: lambda x: nn.CMinTable()(x),
+    tables.split_table: lambda x, *arguments: nn.SplitTable(*arguments)(x),
+    tables.join_table: lambda x, *arguments: nn.JoinTable(*arguments)(x),
+    tables.narrow_table: lambda x, *arguments: nn.NarrowTable(*arguments)(x),
+    tables.flatten_table: lambda x: nn.FlattenTable()(x),
+    tables.add_table: lambda x: nn.CAddTable()(x), tables.sub_table: lambda x: nn.CSubTable()(x),
+    tables.mul_table: lambda x: nn.CMulTable()(x), tables.div_table: lambda x: nn.CDivTable()(x),
+    tables.max_table: lambda x: nn.CMaxTable()(x), tables.min_table: lambda x: nn.CMinTable()(x),
 }

@@ -92,3 +92,17 @@ def divergences(pair, sizeAverage):
     """nn.DistKLDivCriterion: t * (log(t) - x); what is not positive in t adds nothing."""
     t = target_like(pair).clamp(min=0)
     return averaged(torch.nn.functional.kl_div(pair[0], t, reduction="none"), sizeAverage)
+
+
+def weighted_sum(terms, weights):
+    """nn.MultiCriterion and nn.ParallelCriterion: losses, each times its weight."""
+    total = 0
+    for term, weight in zip(terms, weights):
+        total = total + weight * term
+    return total
+
+
+def l1_hinge(pair, margin):
+    """nn.L1HingeEmbeddingCriterion: the L1 distance if the label is 1, what it lacks to ``margin`` if -1."""
+    distance = (pair[0][0] - pair[0][1]).abs().sum()
+    return torch.where(pair[1].reshape(()) > 0, distance, torch.relu(margin - distance))

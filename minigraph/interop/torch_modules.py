@@ -135,6 +135,19 @@ class Euclidean(torch.nn.Module):
         return with_slope(distances, difference, slope, 1).reshape(*input.shape[:-1], -1)
 
 
+class WeightedMSELoss(torch.nn.Module):
+    """nn.WeightedMSECriterion: the target is multiplied by the weight, as Torch does."""
+
+    def __init__(self, shape, sizeAverage):
+        super().__init__()
+        self.sizeAverage = sizeAverage
+        self.register_buffer("weight", torch.zeros(shape))
+
+    def forward(self, pair):
+        squares = (pair[0] - pair[1].detach().reshape(pair[0].shape) * self.weight) ** 2
+        return squares.mean() if self.sizeAverage else squares.sum()
+
+
 class Cosine(torch.nn.Module):
     """nn.Cosine: the cosine of the angle between the input and each template, a row of ``weight``."""
 

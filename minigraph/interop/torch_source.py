@@ -12,11 +12,11 @@ import torch
 import torch.fx
 
 from minigraph.files.atomic import replacing
-from minigraph.interop import torch_functions, torch_losses, torch_modules
+from minigraph.interop import torch_functions, torch_losses, torch_modules, torch_tables
 from minigraph.interop.names import Unique, identifier
 from minigraph.interop.torch_export import to_torch
 
-_PARTS = (torch_functions, torch_losses, torch_modules)
+_PARTS = (torch_functions, torch_tables, torch_losses, torch_modules)
 
 _HEAD = '''"""A network written by minigraph as PyTorch: ``load()`` returns it with the weights of {weights}.
 

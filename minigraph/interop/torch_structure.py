@@ -9,6 +9,7 @@ import torch
 from minigraph import nn, rnn
 from minigraph.interop import torch_functions as functions
 from minigraph.interop import torch_modules as modules
+from minigraph.interop import torch_tables as tables
 from minigraph.interop.walker import Converter
 
 
@@ -27,7 +28,7 @@ def _call(function: Callable[..., Any], *fields: Any) -> Converter:
 def _concat(join: Callable[..., Any]) -> Converter:
     def convert(export: Any, m: Any, value: Any, name: str) -> Any:
         outputs = export.parts(m, [value] * len(m.modules), name)
-        if join is functions.depth_concat:
+        if join is tables.depth_concat:
             return export.call(join, outputs, m.dimension, name=name)
         return export.call(join, outputs, m.dimension, None, name=name)
 
@@ -73,6 +74,18 @@ def _bilinear_upsampling(export: Any, m: Any, value: Any, name: str) -> Any:
     return export.call(functions.upsample_bilinear, value, m.scale_factor, size, name=name)
 
 
+def _convert(export: Any, m: Any, value: Any, name: str) -> Any:
+    """Convert nn.Convert with its plan, made when it was constructed."""
+    same_letters = set(m.inputShape) == set(m.outputShape)
+    if "*" in m.inputShape or m.inputShape == m.outputShape:
+        return value
+    kind = "move" if same_letters else "first" if m.outputShape == "b" else "flatten"
+    return export.call(
+        functions.convert, value, tuple(m._axes), kind, m.inputShape.index("b"), m.outputShape.index("b"),
+        name=name,
+    )
+
+
 def _copy(export: Any, m: Any, value: Any, name: str) -> Any:
     if m.passes or m.intype == m.outtype:
         return value
@@ -82,7 +95,15 @@ def _copy(export: Any, m: Any, value: Any, name: str) -> Any:
     return export.call(functions.to_type, value, kind, name=name)
 
 
+def _weight_norm(export: Any, m: Any, value: Any, name: str) -> Any:
+    return export.fail(
+        "Torch guards its norms by 1e-4, PyTorch's weight_norm does not: the numbers would differ "
+        "(nn.LinearWeightNorm can be converted)"
+    )
+
+
 CALLS: dict[type, Converter] = {
+    nn.WeightNorm: _weight_norm,
     nn.Abs: _call(torch.abs),
     nn.Exp: _call(torch.exp),
     nn.Log: _call(torch.log),
@@ -112,6 +133,7 @@ CALLS: dict[type, Converter] = {
         functions.transpose, value, tuple(map(tuple, m.permutations)), name=name
     ),
     nn.Contiguous: _call(functions.contiguous),
+    nn.Convert: _convert,
     nn.Copy: _copy,
     nn.Padding: _call(functions.padding, "dim", "pad", "nInputDim", "value", "index"),
     nn.Sum: lambda export, m, value, name: export.call(
@@ -121,28 +143,28 @@ CALLS: dict[type, Converter] = {
     nn.Max: _call(functions.reduce, ("max",), "dimension", "nInputDims"),
     nn.Min: _call(functions.reduce, ("min",), "dimension", "nInputDims"),
     nn.OneHot: _call(functions.one_hot, "outputSize"),
-    nn.MM: _call(functions.mm, "transA", "transB"),
-    nn.MV: _call(functions.mv, "trans"),
-    nn.Index: _call(functions.index, "dimension"),
-    nn.MaskedSelect: _call(functions.masked_select),
-    nn.DotProduct: _call(functions.dot_product),
-    nn.CosineDistance: _call(functions.cosine_distance),
-    nn.SplitTable: _call(functions.split_table, "dimension", "nInputDims"),
-    nn.JoinTable: _call(functions.join_table, "dimension", "nInputDims"),
-    nn.NarrowTable: _call(functions.narrow_table, "offset", "length"),
-    nn.FlattenTable: _call(functions.flatten_table),
-    nn.CAddTable: _call(functions.add_table),
-    nn.CSubTable: _call(functions.sub_table),
-    nn.CMulTable: _call(functions.mul_table),
-    nn.CDivTable: _call(functions.div_table),
-    nn.CMaxTable: _call(functions.max_table),
-    nn.CMinTable: _call(functions.min_table),
-    nn.ZipTable: _call(functions.zip_table),
-    nn.ZipTableOneToMany: _call(functions.zip_one_to_many),
-    nn.CAddTensorTable: _call(functions.add_tensor_table),
-    nn.MixtureTable: _call(functions.mixture_table, "dim"),
-    nn.Concat: _concat(functions.join_table),
-    nn.DepthConcat: _concat(functions.depth_concat),
+    nn.MM: _call(tables.mm, "transA", "transB"),
+    nn.MV: _call(tables.mv, "trans"),
+    nn.Index: _call(tables.index, "dimension"),
+    nn.MaskedSelect: _call(tables.masked_select),
+    nn.DotProduct: _call(tables.dot_product),
+    nn.CosineDistance: _call(tables.cosine_distance),
+    nn.SplitTable: _call(tables.split_table, "dimension", "nInputDims"),
+    nn.JoinTable: _call(tables.join_table, "dimension", "nInputDims"),
+    nn.NarrowTable: _call(tables.narrow_table, "offset", "length"),
+    nn.FlattenTable: _call(tables.flatten_table),
+    nn.CAddTable: _call(tables.add_table),
+    nn.CSubTable: _call(tables.sub_table),
+    nn.CMulTable: _call(tables.mul_table),
+    nn.CDivTable: _call(tables.div_table),
+    nn.CMaxTable: _call(tables.max_table),
+    nn.CMinTable: _call(tables.min_table),
+    nn.ZipTable: _call(tables.zip_table),
+    nn.ZipTableOneToMany: _call(tables.zip_one_to_many),
+    nn.CAddTensorTable: _call(tables.add_tensor_table),
+    nn.MixtureTable: _call(tables.mixture_table, "dim"),
+    nn.Concat: _concat(tables.join_table),
+    nn.DepthConcat: _concat(tables.depth_concat),
     nn.LayerNormalization: _layer_normalization,
     nn.MapTable: _map_table,
     nn.Parallel: _parallel,
