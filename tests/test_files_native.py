@@ -98,6 +98,24 @@ def test_annotations_and_numbers_that_json_has_not(tmp_path: Path) -> None:
     assert back.modules[1].min_val == float("-inf")
 
 
+def test_a_network_of_torch7_is_kept(tmp_path: Path) -> None:
+    net = mg.load_t7(Path(__file__).parent / "golden" / "t7" / "char_rnn_lstm_2x64.t7")["protos"]["rnn"]
+    back = through(net, tmp_path)
+    input = [np.array([3, 5]), *(np.full((2, 64), k / 5) for k in range(4))]
+    same(back.forward(input), net.forward(input), 0)
+    assert [n.location for n in back.forwardnodes] == [n.location for n in net.forwardnodes]
+    for name, each in {"net": net, "back": back}.items():
+        mg.save_t7(tmp_path / name, each.clearState())
+    again = mg.load_t7(tmp_path / "back")
+    same(again.forward(input), net.forward(input), 0)
+
+
+def test_empty_arrays_come_back(tmp_path: Path) -> None:
+    value = [np.empty((0, 3)), np.empty(0, np.int64), np.float32(1.5), np.ones(())]
+    back = through(value, tmp_path)
+    assert [np.shape(entry) for entry in back] == [(0, 3), (0,), (), ()] and back[2] == 1.5
+
+
 # -- classes of the user's -------------------------------------------------------------------
 
 

@@ -197,6 +197,25 @@ def test_none_in_a_list_is_a_hole_in_the_table(tmp_path: Path) -> None:
     assert mg.load_t7(tmp_path / "holes.t7") == {1: 1, 3: 3}
 
 
+def test_empty_storages_and_tensors_come_back(tmp_path: Path) -> None:
+    for mode in ("binary", "ascii"):
+        mg.save_t7(tmp_path / "empty.t7", [np.empty(0).view(Storage), np.empty((0, 3), np.float32), 1], mode)
+        storage, array, one = mg.load_t7(tmp_path / "empty.t7")
+        assert type(storage) is Storage and storage.size == array.size == 0 and one == 1
+        assert array.dtype == np.float32
+
+
+def test_a_file_without_references_repeats_what_is_shared(tmp_path: Path) -> None:
+    shared = np.arange(3.0)
+    mg.save_t7(tmp_path / "once.t7", [shared, shared], referenced=False)
+    back = mg.load_t7(tmp_path / "once.t7", referenced=False)
+    assert back[0] is not back[1] and back[0].tolist() == back[1].tolist() == [0, 1, 2]
+    # Torch gives every repetition a number of its own, so that the argument may be forgotten.
+    forgotten = mg.load_t7(FOLDER / "cnn_unreferenced.t7")
+    io = golden("cnn_io")
+    assert_close(forgotten.forward(io["input"]), io["output"], 1e-6)
+
+
 def test_keys_that_python_cannot_hold(tmp_path: Path) -> None:
     key = [1, 2]
     top: dict[Any, Any] = {Key(key): "table", "key": key, 1: "one", Key(True): "true"}

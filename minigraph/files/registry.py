@@ -53,6 +53,12 @@ def register(cls: Class) -> Class:
     return cls
 
 
+def is_method(cls: type, name: str) -> bool:
+    """Tell whether an attribute of this name would take the place of a method or property."""
+    found = getattr(cls, name, None)
+    return callable(found) or isinstance(found, property)
+
+
 def name_of(cls: type) -> Optional[str]:
     """Return the name by which files call ``cls``, or ``None`` where they must not."""
     if cls is rnn.Unroll:

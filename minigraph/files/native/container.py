@@ -38,4 +38,6 @@ def write_safetensors(path: str, arrays: Mapping[str, np.ndarray], metadata: Map
         file.write(text)
         for name in names:
             array = np.ascontiguousarray(arrays[name])
+            if not array.size:
+                continue
             file.write(array.astype(array.dtype.newbyteorder("<"), copy=False).data.cast("B"))

@@ -7,6 +7,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
+from minigraph.files.t7.modules import KEPT
 from minigraph.nn import gModule
 from minigraph.nn.state import State
 from minigraph.rnn import Unroll
@@ -16,8 +17,8 @@ FORMAT, VERSION = "minigraph", 1
 #: Containers in containers, at most: running them takes some of Python's stack for each.
 DEEPEST = 100
 
-#: Attributes of every module that are told otherwise, or belong to a pass.
-_COMMON = {"_arguments", "_type", "dtype", "output", "gradInput"}
+#: Attributes of every module that are told otherwise, belong to a pass, or are of use to Torch7 only.
+_COMMON = {"_arguments", "_type", "dtype", "output", "gradInput", KEPT}
 
 #: Attributes that follow from the wiring (of a gModule) or the step (of an Unroll), by class.
 _DERIVED: dict[type, set[str]] = {

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from minigraph.errors import FormatError, MinigraphError
 from minigraph.files.native.layout import DEEPEST, FORMAT, VERSION, checksum
-from minigraph.files.registry import class_named
+from minigraph.files.registry import class_named, is_method
 from minigraph.files.views import view
 from minigraph.graph import Node, NodeData
 from minigraph.nn import Container, Module, gModule
@@ -140,7 +140,7 @@ class _Reader:
         for name in getattr(module, "_buffers", ()):
             setattr(module, name, None)
         for name, value in record["attributes"].items():
-            if not name.isidentifier() or _is_method(cls, name):
+            if not name.isidentifier() or is_method(cls, name):
                 raise FormatError(f"{record['class']} has an attribute {name!r:.40} that it cannot have")
             vars(module)[name] = self.value(value)
         if isinstance(module, Container) and not all(isinstance(m, Module) for m in module.modules):
@@ -178,8 +178,3 @@ def _index(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise FormatError(f"a number of an entry was expected, got {value!r:.40}")
     return value
-
-
-def _is_method(cls: type, name: str) -> bool:
-    found = getattr(cls, name, None)
-    return callable(found) or isinstance(found, property)

@@ -32,6 +32,7 @@ from minigraph.files.t7.constructed import (
 from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.loading import (
     finish_convert,
+    finish_joining,
     finish_matrix,
     finish_weight_norm,
     load_batch,
@@ -105,7 +106,9 @@ LAYOUTS: dict[type, Layout] = {
     nn.CReLU: Layout(load=load_crelu, save=save_crelu, derived=("modules",), foreign=("batched",)),
     nn.ClassNLLCriterion: _CLASSES,
     nn.SpatialClassNLLCriterion: _CLASSES,
-    nn.Concat: Layout(save=made(outputSize=no_sizes, size=no_sizes), foreign=("outputSize", "size")),
+    nn.Concat: Layout(
+        finish=finish_joining, save=made(outputSize=no_sizes, size=no_sizes),
+        foreign=("outputSize", "size")),
     nn.Constant: Layout(optional=("nInputDim",)),
     nn.Convert: Layout(finish=finish_convert, derived=("converter", "modules")),
     nn.Copy: Layout(load=load_copy, save=save_copy, absent=("intype", "outtype", "passes")),
@@ -171,7 +174,8 @@ LAYOUTS: dict[type, Layout] = {
         save=made(gradInput=pair, diff=empty, output=lambda module: empty(module, 1)),
         foreign=("diff", "outExpand", "grad", "ones")),
     nn.Parallel: Layout(
-        save=made(size=no_sizes, totalOutputSize=no_sizes), foreign=("size", "totalOutputSize")),
+        finish=finish_joining, save=made(size=no_sizes, totalOutputSize=no_sizes),
+        foreign=("size", "totalOutputSize")),
     nn.ParallelCriterion: Layout(load=load_parallel, table=True),
     nn.ParallelTable: _TABLE,
     nn.PartialLinear: Layout(

@@ -128,6 +128,12 @@ def finish_convert(module: Any, record: Any, limits: Limits) -> None:
     module._axes = made._axes
 
 
+def finish_joining(module: Any, record: Any, limits: Limits) -> None:
+    """Its messages tell the constructor's arguments."""
+    names = ("dimension", "inputDimension", "outputDimension")
+    module._arguments = (tuple(vars(module)[name] for name in names if name in vars(module)), {})
+
+
 def finish_matrix(module: Any, record: Any, limits: Limits) -> None:
     _array(module, "weight", record, 2)
 

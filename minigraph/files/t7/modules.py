@@ -14,6 +14,7 @@ from typing import Any, Sequence
 import numpy as np
 
 from minigraph.errors import T7Error
+from minigraph.files.registry import is_method
 from minigraph.files.t7.layouts import layout_of
 from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.reader import ObjectRecord
@@ -74,7 +75,7 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
             continue
         elif (
             field[:1] == "_" or attribute in buffers or attribute in layout.foreign
-            or _is_method(type(module), attribute)
+            or is_method(type(module), attribute)
         ):
             kept.update({field: value} if tree else {})
         elif not field.isidentifier() or not tree:
@@ -115,11 +116,6 @@ def _attribute(value: Any, record: ObjectRecord) -> Any:
             raise T7Error(f"{record.class_name} has {value.size} sizes", record.offset)
         return tuple(value.tolist())
     return value
-
-
-def _is_method(cls: type, name: str) -> bool:
-    found = getattr(cls, name, None)
-    return callable(found) or isinstance(found, property)
 
 
 def _check_modules(module: Any, record: ObjectRecord) -> None:

@@ -162,8 +162,7 @@ class Reader:
             return self._function(start), 1
         if kind not in (TABLE, TORCH, FUNCTION, LEGACY_FUNCTION):
             stream.fail(
-                f"no kind of value has the code {kind}: this is no .t7 file, it is damaged, or it "
-                "was written without references (pass referenced=False)", start,
+                f"no kind of value has the code {kind}: this is no .t7 file, or it is damaged", start,
             )
         index = stream.read_int()
         if self._referenced and index in self._known:

@@ -35,7 +35,8 @@ class BinarySink:
 
     def write_array(self, array: np.ndarray) -> None:
         """Write the elements of a contiguous array."""
-        self._file.write(array.astype(array.dtype.newbyteorder("<"), copy=False).data.cast("B"))
+        if array.size:  # the memory of an empty array cannot be looked at as bytes
+            self._file.write(array.astype(array.dtype.newbyteorder("<"), copy=False).data.cast("B"))
 
 
 class AsciiSink:
