@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import time
 from typing import Any, Callable
 
 CONFIGURATIONS = [(64, 50, 25), (128, 50, 50)]  # hidden size, rows, time steps
@@ -146,14 +145,6 @@ def fused(source: Any, H: int, B: int) -> Iteration:
     return pytorchs(Net(), [torch.zeros(LAYERS, B, H) for _ in range(2)], source)
 
 
-def seconds(run: Iteration, count: int) -> float:
-    """Return seconds per iteration over ``count`` of them."""
-    start = time.perf_counter()
-    for _ in range(count):
-        run()
-    return (time.perf_counter() - start) / count
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--threads", type=int, default=2)
@@ -162,6 +153,7 @@ def main() -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = str(given.threads)  # read when NumPy is imported
     import numpy as np
     import torch
+    from lstm_step import seconds
 
     torch.set_num_threads(given.threads)
     print(f"one training iteration, float32, {given.threads} threads, {VOCABULARY} characters, medians")
@@ -173,11 +165,10 @@ def main() -> None:
         losses = np.array([[run() for run in runs.values()] for _ in range(5)])
         gap = float(np.abs(losses - losses[:, :1]).max())
         assert gap < 1e-3, f"not the same model: {losses}"
-        counts = {name: max(1, int(0.3 / seconds(run, 2))) for name, run in runs.items()}
         times: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(given.rounds):
             for name, run in runs.items():
-                times[name].append(seconds(run, counts[name]))
+                times[name].append(seconds(run, 0.3))
         print(f"\n{LAYERS}x{H}, B {B}, T {T} (first losses agree to {gap:.0e})")
         print(f"{'':14s} {'ms':>8s} {'characters/s':>13s} {'minigraph takes':>16s}")
         medians = {name: statistics.median(record) for name, record in times.items()}
