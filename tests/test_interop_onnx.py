@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ REGISTRY = [
     (name, case) for name, case in modules_of_the_registry()
     if case.name not in REFUSED and (case.name in LOSSES or not is_criterion(case))
 ]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 def run(path: Path, input: Any) -> list[np.ndarray]:
@@ -166,3 +172,13 @@ def test_what_cannot_be_written_is_told_before_anything_is(tmp_path: Path) -> No
     places = [("'a'" in what, "'b'" in what) for what, _ in caught.value.reasons]
     assert places == [(True, False), (False, True)]
     assert path.read_bytes() == b"before" and list(tmp_path.iterdir()) == [path]
+
+
+def test_an_unroll_inside_a_graph_keeps_the_batch_free(tmp_path: Path) -> None:
+    xs, h0 = nn.Identity()().annotate(name="xs"), nn.Identity()().annotate(name="h0")
+    last = nn.Select(1, -1)(mg.rnn.Unroll(*mg.rnn.gru(3, 4))([xs, h0])).annotate(name="last")
+    net, rng = nn.gModule([xs, h0], [last]), np.random.default_rng(0)
+    example = [rng.normal(size=(5, 2, 3)), rng.normal(size=(2, 4))]
+    path = interop.to_onnx(net, tmp_path / "gru.onnx", example)
+    assert shapes(path, "inputs") == [("xs", [5, "batch", 3]), ("h0", ["batch", 4])]
+    assert difference(net, path, [rng.normal(size=(5, 7, 3)), rng.normal(size=(7, 4))]) < 1e-6

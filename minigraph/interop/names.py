@@ -6,11 +6,15 @@ import keyword
 import re
 from typing import Any, Callable
 
+#: What means something else in the code of a traced module.
+_TAKEN = {"self", "torch"}
+
 
 def identifier(text: str) -> str:
     """Return ``text`` as a Python identifier: ``'l1.next_h'`` becomes ``'l1_next_h'``."""
     name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "value"
-    return f"_{name}" if name[0].isdigit() or keyword.iskeyword(name) else name
+    reserved = keyword.iskeyword(name) or name in _TAKEN
+    return f"_{name}" if name[0].isdigit() or reserved else name
 
 
 def dotted(text: str) -> str:

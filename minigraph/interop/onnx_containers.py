@@ -107,7 +107,10 @@ def _unroll(export: Any, m: Any, value: Any, name: str) -> Any:
     step, moment = m.step, export.moment
     entries = [value] if step.nInputs == 1 else list(value)
     sequences = {k: entries[k] for k in m._sequences}
-    length = _first_leaf(next(iter(sequences.values()))).shape[0]
+    first = _first_leaf(next(iter(sequences.values())))
+    length = first.shape[0]
+    if first.varying[0]:
+        raise Unconvertible("the number of time steps would depend on the batch")
     produced = []
     for t in range(length):
         export.moment = f"{moment}_t{t + 1}"

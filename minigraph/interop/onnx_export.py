@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Optional, Sequence, Union
+from typing import Any, Iterator, Optional, Sequence, Union
 
 import numpy as np
 import onnx
@@ -195,16 +195,19 @@ def _boundary(net: Any, which: str) -> list[Any]:
     return list(getattr(inner._network, which)) if isinstance(inner, nn.gModule) else []
 
 
-def _batch_axes(net: Any, example: Any) -> Any:
-    """Return for each leaf the axis of the batch: the first, after the time of a sequence."""
+def _batch_axes(net: Any, example: Any) -> list[Any]:
+    """Return where the batch may be, for each leaf: in front, or after the time of a sequence."""
+    front = map_table(lambda leaf: 0, example)
+    if not any(isinstance(module, rnn.Unroll) for module in net.listModules()):
+        return [front]
     if not isinstance(net, rnn.Unroll):
-        return map_table(lambda leaf: 0, example)
+        return [map_table(lambda leaf: int(leaf.ndim > 2), example), front]
     entries = example if net.step.nInputs > 1 else [example]
     axes = [
         map_table(lambda leaf, axis=int(k in net._sequences): axis, entry)  # type: ignore[misc]
         for k, entry in enumerate(entries)
     ]
-    return axes if net.step.nInputs > 1 else axes[0]
+    return [axes if net.step.nInputs > 1 else axes[0]]
 
 
 def _with_batch(example: Any, axes: Any, extra: int) -> Any:
@@ -230,20 +233,22 @@ def _with_batch(example: Any, axes: Any, extra: int) -> Any:
     return grown(example, axes)
 
 
-def _other_example(net: Any, example: Any) -> Any:
-    """Return an input of another batch size that the network takes and treats alike, or the example."""
-    axes = _batch_axes(net, example)
+def _other_examples(net: Any, example: Any) -> Iterator[Any]:
+    """Yield inputs of another batch size that the network takes and treats alike, last the example."""
     ranks = _ranks(net.forward(example))
-    for extra in (1, 2, 3):
-        other = _with_batch(example, axes, extra)
-        if other is None:
-            break
-        try:
-            if _ranks(net.forward(other)) == ranks:
-                return other
-        except MinigraphError:
-            continue
-    return example
+    for axes in _batch_axes(net, example):
+        for extra in (1, 2, 3):
+            other = _with_batch(example, axes, extra)
+            if other is None:
+                break
+            try:
+                alike = _ranks(net.forward(other)) == ranks
+            except MinigraphError:
+                continue
+            if alike:
+                yield other
+                break
+    yield example
 
 
 def _ranks(table: Any) -> Any:
@@ -282,17 +287,45 @@ def to_onnx(net: Any, path: Any, example_input: Any) -> Path:
     net = net.clone().evaluate().float()
     example = map_table(_as_input, example_input)
     net.clearState()
-    other = _other_example(net, example)
-    model, reasons = _model(net, example, other)
-    if model is None and other is not example:
-        # What takes the batch apart can be written for a batch of this size.
-        model, _ = _model(net, example, example)
-    if model is None:
+    reasons: list[tuple[str, str]] = []
+    # What takes the batch apart can still be written for a batch of the example's size.
+    for other in _other_examples(net, example):
+        model, found = _model(net, example, other)
+        reasons = reasons or found
+        if model is not None:
+            onnx.checker.check_model(model, full_check=True)
+            if _agrees(net, model, example, other):
+                break
+            reasons = reasons or [(repr(net), "onnxruntime does not give its numbers")]
+    else:
         raise ConversionError(OnnxExport.target, reasons)
-    onnx.checker.check_model(model, full_check=True)
     with replacing(path) as temporary:
         Path(temporary).write_bytes(model.SerializeToString())
     return Path(path)
+
+
+def _agrees(net: Any, model: Any, *examples: Any) -> bool:
+    """Tell whether onnxruntime, if it is installed, gives the network's numbers for the examples."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return True
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    names = [entry.name for entry in session.get_inputs()]
+    for example in examples:
+        try:
+            found = session.run(None, dict(zip(names, (leaf for _, leaf in leaves(example)))))
+        except Exception:  # onnxruntime raises classes of its own
+            return False
+        wanted = [np.asarray(leaf) for _, leaf in leaves(net.forward(example))]
+        if not all(a.shape == b.shape and np.allclose(a, b, 1e-3, 1e-4, equal_nan=True)
+                   for a, b in zip(wanted, found)):
+            return False
+    return True
 
 
 def _model(net: Any, example: Any, other: Any) -> tuple[Any, list[tuple[str, str]]]:
