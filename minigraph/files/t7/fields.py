@@ -17,10 +17,12 @@ from minigraph.nn.state import State
 from minigraph.rnn import Unroll
 
 _PRIVATE = ("dtype", "output", "gradInput", "observers", "nOutputs")
-# Classes whose constructor sets ``train``; for others it is a field once training() or evaluate() ran.
-_VERSIONS = {"nn.BatchNormalization": 2, "nn.SpatialBatchNormalization": 2,
-             "nn.VolumetricBatchNormalization": 2, "nn.LookupTable": 4}
+_VERSIONS = {
+    "nn.BatchNormalization": 2, "nn.SpatialBatchNormalization": 2, "nn.LookupTable": 4,
+    "nn.VolumetricBatchNormalization": 2, "nn.VolumetricMaxPooling": 2,
+}
 _NNGRAPH = {"nn.JustElement": "nngraph.JustElement", "nn.JustTable": "nngraph.JustTable"}
+# Classes whose constructor sets ``train``; for others it is a field once training() or evaluate() ran.
 _TRAINED = (
     "nn.BatchNormalization", "nn.SpatialBatchNormalization", "nn.VolumetricBatchNormalization",
     "nn.Dropout", "nn.SpatialDropout", "nn.VolumetricDropout", "nn.RReLU", "nn.WhiteNoise",
@@ -49,7 +51,7 @@ def class_and_fields(module: State, nodes: NodeWriter) -> tuple[str, dict[str, A
             fields[layout.renamed.get(attribute, attribute)] = _field(value)
     if name in _TRAINED:
         fields["train"] = module.train  # type: ignore[attr-defined]
-    _add_activations(module, fields, layout.table)
+    _add_activations(module, fields, layout.tables)
     if isinstance(module, gModule):
         fields.update(nodes.network(module))
     if not isinstance(module, Criterion):
@@ -60,7 +62,7 @@ def class_and_fields(module: State, nodes: NodeWriter) -> tuple[str, dict[str, A
     return stored, fields, _VERSIONS.get(stored, 1)
 
 
-def _add_activations(module: State, fields: dict[str, Any], table: bool) -> None:
+def _add_activations(module: State, fields: dict[str, Any], tables: tuple[str, ...]) -> None:
     """Add output and gradInput; where there is none, what the constructor makes."""
     for name in ("output", "gradInput"):
         value = getattr(module, name)
@@ -71,7 +73,7 @@ def _add_activations(module: State, fields: dict[str, Any], table: bool) -> None
         elif isinstance(module, gModule):
             fields.update({} if name in fields or name == "gradInput" else {name: []})
         else:
-            fields.setdefault(name, [] if table and name == "gradInput" else np.empty(0, module.dtype))
+            fields.setdefault(name, [] if name in tables else np.empty(0, module.dtype))
 
 
 def _field(value: Any) -> Any:

@@ -15,6 +15,7 @@ from minigraph.files.t7.constructed import (
     four_sizes,
     longs,
     made,
+    no_entries,
     no_sizes,
     pair,
     save_bottle,
@@ -59,8 +60,8 @@ class Layout(NamedTuple):
     ``renamed`` maps our attributes to Torch's fields, ``foreign`` are fields of Torch's that mean
     nothing here and are kept, ``derived`` such that follow from others and are made anew,
     ``buffers`` attributes that are not stored, ``optional`` attributes that are ``None`` where the
-    file has no such field, ``absent`` attributes that Torch has no field for, ``table`` tells that
-    a gradInput starts as a table. ``load(module, fields, record, limits)`` changes the fields before
+    file has no such field, ``absent`` attributes that Torch has no field for, ``tables`` the
+    activations that start as a table. ``load(module, fields, record, limits)`` changes the fields before
     they become attributes, ``finish(module, record, limits)`` completes the module, ``save(module)`` returns
     fields that Torch needs besides the attributes (as its constructor makes them).
     """
@@ -74,7 +75,7 @@ class Layout(NamedTuple):
     load: Optional[Callable[[Any, Fields, Any, Limits], None]] = None
     finish: Optional[Callable[[Any, Any, Limits], None]] = None
     save: Optional[Callable[[Any], Fields]] = None
-    table: bool = False
+    tables: tuple[str, ...] = ()
 
 
 _BIAS = ("bias", "gradBias")
@@ -88,7 +89,9 @@ _CLASSES = Layout(optional=("weights",), save=save_nll,
 _SAME_SIZE_PAIR = Layout(save=made(gradInput=pair))
 _UPSAMPLING = Layout(save=made(inputSize=four_sizes, outputSize=four_sizes),
                      foreign=("inputSize", "outputSize"))
-_TABLE = Layout(table=True)
+_GRADIENT = ("gradInput",)
+_TABLE = Layout(tables=_GRADIENT)
+_TABLES = Layout(tables=("output", "gradInput"))
 _BATCH = Layout(optional=_ALL, load=load_batch, foreign=("running_std",))
 _KERNEL = Layout(optional=_BIAS, load=load_convolution, absent=("dilationH", "dilationW"),
                  foreign=("finput", "fgradInput"))
@@ -100,15 +103,19 @@ LAYOUTS: dict[type, Layout] = {
     nn.Bilinear: Layout(optional=_BIAS),
     nn.Bottle: Layout(save=save_bottle, foreign=("dimDelta", "inShape", "outShape")),
     nn.CAddTable: _TABLE, nn.CSubTable: _TABLE, nn.CMulTable: _TABLE, nn.CDivTable: _TABLE,
-    nn.CMaxTable: Layout(table=True, save=made(maxIdx=empty), foreign=("maxIdx",)),
-    nn.CMinTable: Layout(table=True, save=made(minIdx=empty), foreign=("minIdx",)),
-    nn.CAddTensorTable: _TABLE,
+    nn.CMaxTable: Layout(
+        tables=_GRADIENT, save=made(maxIdx=empty, mask=empty, maxVals=empty, gradMaxVals=empty),
+        foreign=("maxIdx", "mask", "maxVals", "gradMaxVals")),
+    nn.CMinTable: Layout(
+        tables=_GRADIENT, save=made(minIdx=empty, mask=empty, minVals=empty, gradMaxVals=empty),
+        foreign=("minIdx", "mask", "minVals", "gradMaxVals")),
+    nn.CAddTensorTable: _TABLES,
     nn.CReLU: Layout(load=load_crelu, save=save_crelu, derived=("modules",), foreign=("batched",)),
     nn.ClassNLLCriterion: _CLASSES,
     nn.SpatialClassNLLCriterion: _CLASSES,
     nn.Concat: Layout(
-        finish=finish_joining, save=made(outputSize=no_sizes, size=no_sizes),
-        foreign=("outputSize", "size")),
+        finish=finish_joining, save=made(outputSize=no_sizes), foreign=("outputSize", "size")),
+    nn.ConcatTable: _TABLES,
     nn.Constant: Layout(optional=("nInputDim",)),
     nn.Convert: Layout(finish=finish_convert, derived=("converter", "modules")),
     nn.Copy: Layout(load=load_copy, save=save_copy, absent=("intype", "outtype", "passes")),
@@ -121,16 +128,17 @@ LAYOUTS: dict[type, Layout] = {
     nn.SpatialDropout: _NOISE,
     nn.VolumetricDropout: _NOISE,
     nn.Euclidean: Layout(save=made(fastBackward=True), foreign=("fastBackward",)),
-    nn.FlattenTable: _TABLE,
+    nn.FlattenTable: Layout(
+        tables=("output", "gradInput"), save=made(input_map=no_entries), foreign=("input_map",)),
     nn.GatedLinearUnit: Layout(optional=("dim",)),
     nn.GradientReversal: _LAMBDA,
     nn.HardShrink: _LAMBDA,
     nn.SoftShrink: _LAMBDA,
-    nn.Index: _TABLE,
+    nn.Index: _SAME_SIZE_PAIR,
     nn.IndexLinear: Layout(save=save_index_linear, absent=("gradWeight",), foreign=(
         "gradWeightBuffer", "valuesBuffer", "normalizedValues", "sizesCache", "cumSumSizesCache",
     ), derived=("running",)),
-    nn.JoinTable: Layout(optional=_DIMENSIONS, save=made(size=no_sizes), foreign=("size",), table=True),
+    nn.JoinTable: Layout(optional=_DIMENSIONS, save=made(size=no_sizes), foreign=("size",), tables=_GRADIENT),
     nn.L1HingeEmbeddingCriterion: _SAME_SIZE_PAIR,
     nn.Linear: Layout(optional=_BIAS, finish=finish_matrix, foreign=("addBuffer",)),
     nn.LinearWeightNorm: Layout(
@@ -147,37 +155,36 @@ LAYOUTS: dict[type, Layout] = {
         save=lambda module: {
             "module": module.modules[0] if module.modules else None,
             "sharedparams": ["weight", "bias", "gradWeight", "gradBias"],
-            "output": [], "gradInput": [],
         },
-        derived=("module", "sharedparams"), table=True,
+        derived=("module", "sharedparams"), tables=("output", "gradInput"),
     ),
     nn.MarginRankingCriterion: _SAME_SIZE_PAIR,
     nn.MaskedSelect: Layout(save=made(
         _maskIndices=lambda module: longs(), _maskIndexBuffer=lambda module: longs(),
-        _maskIndexBufferCUDA=None, _gradBuffer=empty,
+        _maskIndexBufferCPU=lambda module: np.empty(0, np.float32), _gradBuffer=empty,
         _gradMask=lambda module: np.empty(0, np.uint8),
-    ), table=True),
+    ), tables=_GRADIENT),
     nn.Max: Layout(optional=_DIMENSIONS),
     nn.MixtureTable: Layout(
         optional=("dim",), save=save_mixture, foreign=("size", "size2", "batchSize", "backwardSetup")),
     nn.ModuleCriterion: Layout(optional=("inputModule", "targetModule")),
-    nn.ModuleFromCriterion: Layout(table=True),
+    nn.ModuleFromCriterion: Layout(tables=_GRADIENT),
     nn.MultiCriterion: Layout(load=load_weights, save=lambda module: {
         "weights": np.array(module.weights, np.float64).view(Storage)}, absent=("weights",)),
     nn.MultiLabelSoftMarginCriterion: Layout(
         optional=("weights",), load=load_margins, derived=("lsm", "nll", "sigmoid"),
         save=lambda module: {"sigmoid": nn.Sigmoid().type(module._type)}),
     nn.MultiMarginCriterion: Layout(optional=("weights",)),
-    nn.NarrowTable: _TABLE,
+    nn.NarrowTable: _TABLES,
     nn.Padding: Layout(optional=("nInputDim",), save=made(outputSize=no_sizes), foreign=("outputSize",)),
     nn.PairwiseDistance: Layout(
         save=made(gradInput=pair, diff=empty, output=lambda module: empty(module, 1)),
         foreign=("diff", "outExpand", "grad", "ones")),
     nn.Parallel: Layout(
-        finish=finish_joining, save=made(size=no_sizes, totalOutputSize=no_sizes),
+        finish=finish_joining, save=made(totalOutputSize=no_sizes),
         foreign=("size", "totalOutputSize")),
-    nn.ParallelCriterion: Layout(load=load_parallel, table=True),
-    nn.ParallelTable: _TABLE,
+    nn.ParallelCriterion: Layout(load=load_parallel, tables=_GRADIENT),
+    nn.ParallelTable: _TABLES,
     nn.PartialLinear: Layout(
         optional=(*_BIAS, "partition"), load=load_partial, save=save_partial,
         derived=("network", "allcolumns"), foreign=("addBuffer", "buffer"),
@@ -244,7 +251,7 @@ LAYOUTS: dict[type, Layout] = {
         derived=("weight", "gradWeight", "bias", "gradBias", "viewIn", "viewOut", "otherDims")),
     nn.WeightedEuclidean: Layout(save=made(fastBackward=True), foreign=("fastBackward",)),
     nn.WhiteNoise: _NOISE,
-    nn.ZipTable: _TABLE, nn.ZipTableOneToMany: _TABLE,
+    nn.ZipTable: _TABLES, nn.ZipTableOneToMany: _TABLES,
 }
 
 _PLAIN = Layout()
