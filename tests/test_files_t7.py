@@ -17,6 +17,7 @@ import minigraph as mg
 from minigraph import nn
 from minigraph.errors import T7Error
 from minigraph.files import Key, Storage, UnknownModule, UnknownObject
+from minigraph.files.t7.reader import ObjectRecord, Record
 from minigraph.graph import Graph, Node
 from minigraph.memory import root
 
@@ -153,6 +154,47 @@ def test_a_file_is_written_back_as_it_was(path: Path, tmp_path: Path) -> None:
     assert differences(read_records(path, referenced), read_records(back, referenced)) == []
     if "lstm_g" not in path.stem and "lstm_f" not in path.stem:
         assert abs(back.stat().st_size - path.stat().st_size) <= 16
+
+
+def objects(root: Any) -> dict[str, dict[str, Any]]:
+    """Return the fields of the first object of each class of nn below a record."""
+    found: dict[str, dict[str, Any]] = {}
+    seen, stack = set(), [root]
+    while stack:
+        record = stack.pop()
+        if isinstance(record, Record) and id(record) not in seen:
+            seen.add(id(record))
+            stack += record.items
+            if isinstance(record, ObjectRecord) and record.class_name.startswith("nn."):
+                found.setdefault(record.class_name, record.fields())
+    return found
+
+
+FRESH = {
+    "cnn": lambda: nn.Sequential().add(nn.SpatialConvolution(1, 4, 5, 5)).add(nn.ReLU())
+    .add(nn.SpatialMaxPooling(2, 2, 2, 2)).add(nn.View(-1, 576)).add(nn.Linear(576, 10)).add(nn.LogSoftMax()),
+    "char_rnn_lstm_2x64": lambda: [
+        nn.ClassNLLCriterion(), nn.CAddTable(), nn.CMulTable(), nn.Reshape(4, 64), nn.SplitTable(2),
+        nn.Sigmoid(), nn.Tanh(), nn.Identity(), nn.Linear(2, 2), mg.rnn.lstm(2, 2)[0],
+    ],
+}
+# Fields that a pass made: a layer that never ran has none.
+RAN = {"finput", "fgradInput", "indices", "iheight", "iwidth", "train"}
+
+
+@pytest.mark.parametrize("name", FRESH)
+def test_a_new_module_has_the_fields_that_torch_gives_it(name: str, tmp_path: Path) -> None:
+    """Field names and kinds against Torch's own files, class by class."""
+    mg.save_t7(tmp_path / "new.t7", FRESH[name]())
+    ours = objects(read_records(tmp_path / "new.t7"))
+    theirs = objects(read_records(FOLDER / f"{name}.t7"))
+    assert len(ours) >= 7 and ours.keys() <= theirs.keys()
+    for class_name, fields in ours.items():
+        told = {field for field, value in fields.items() if value is not False}  # nil is false in Lua
+        expected = {field for field, value in theirs[class_name].items() if value is not False}
+        assert told - RAN == expected - RAN, class_name
+        for field, value in fields.items():
+            assert type(value) is type(theirs[class_name].get(field, value)), (class_name, field)
 
 
 @pytest.mark.parametrize("mode", ["binary", "ascii"])
