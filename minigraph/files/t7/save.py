@@ -61,31 +61,26 @@ class Writer:
         self._count = 0
         # An id is an identity only while the object lives.
         self._alive: list[Any] = []
-        self._open: list[Any] = []
         self._nodes = NodeWriter()
-        self._arrays: dict[int, np.ndarray] = {}
 
     def write(self, value: Any) -> None:
         """Write ``value``."""
-        names: list[str] = []
+        names: list[Optional[str]] = []  # the name of the part that each entry of the stack is at
+        stack: list[Parts] = []
         try:
-            stack = [self._begin(value)]
-            keys: list[Any] = [None]
+            stack.append(self._begin(value))
             while stack:
                 part = next(stack[-1], None)
                 if part is None:
                     stack.pop()
-                    names[len(stack) - 1 :] = []
-                    if len(stack) < len(self._open):
-                        self._open.pop()
                     continue
                 inner, name = part
-                names[len(stack) - 1 :] = [] if name is None else [name]
+                names[len(stack) - 1 :] = [name]
                 stack.append(self._begin(inner))
-            del keys
         except T7Error as error:
-            if names:
-                error.context.append("at " + ".".join(names))
+            where = ".".join(name for name in names[: len(stack)] if name)
+            if where:
+                error.context.append(f"at {where}")
             raise
 
     def _begin(self, value: Any) -> Parts:
@@ -171,7 +166,8 @@ class Writer:
             return self._storage(_plain(array))
         if not self._start(TORCH, id(array), array):
             return iter(())
-        plain = self._arrays[id(array)] = _plain(array)
+        plain = _plain(array)
+        self._alive.append(plain)
         self._class(f"torch.{NAMES[plain.dtype]}Tensor")
         if plain.size == 0:
             self._sink.write_int(0)
