@@ -10,6 +10,7 @@ from typing import Any, Iterator
 import numpy as np
 import pytest
 from golden_files import assert_close, load, value
+from rendering import needs_svg
 from test_golden_graphs import build_graph
 
 import minigraph as mg
@@ -314,6 +315,7 @@ def test_nan_in_a_parameter_input_output_and_gradient() -> None:
 # -- pictures --------------------------------------------------------------------------------------
 
 
+@needs_svg
 def test_an_error_saves_a_picture_with_the_failing_node_in_red(tmp_path: Path) -> None:
     mg.manualSeed(1)
     x = nn.Identity()().annotate(name="x")
@@ -328,6 +330,7 @@ def test_an_error_saves_a_picture_with_the_failing_node_in_red(tmp_path: Path) -
     assert net.forward(np.ones(10)).shape == (10,)
 
 
+@needs_svg
 def test_an_error_in_an_inner_network_is_drawn_once(tmp_path: Path) -> None:
     class Failing(nn.Module):
         def updateOutput(self, input: Any) -> Any:
@@ -346,6 +349,7 @@ def test_an_error_in_an_inner_network_is_drawn_once(tmp_path: Path) -> None:
     assert "'holder'" in str(caught.value)
 
 
+@needs_svg
 def test_an_overwritten_activation_is_drawn_too(tmp_path: Path) -> None:
     net, (x, state), g = zaremba()
     net.name = "lstm"

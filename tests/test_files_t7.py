@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from golden_files import assert_close, assert_graph, load
+from rendering import needs_svg
 from t7_records import differences, read_records
 from test_golden_graphs import build_graph
 
@@ -68,6 +69,7 @@ def test_the_lstm_gives_torch7s_numbers(name: str, tolerance: float) -> None:
     assert "oracle/t7_files.lua:4" in {node.location for node in net.forwardnodes}
 
 
+@needs_svg
 def test_the_lstm_can_be_looked_at(tmp_path: Path) -> None:
     net, io = golden("lstm_gmodule"), golden("lstm_io")
     mg.dot(net.fg, "lstm", tmp_path / "lstm")
