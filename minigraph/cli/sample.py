@@ -20,9 +20,9 @@ from minigraph.cli.failures import Failure, OneLineCommand
 @click.option("--length", default=2000, show_default=True, help="Number of characters to write.")
 @click.option("--seed", default=123, show_default=True, help="Seed of the random numbers.")
 def sample(checkpoint: Path, primetext: str, temperature: float, length: int, seed: int) -> None:
-    """Write text from a model that minigraph train saved.
+    """Write text from a model that minigraph train saved, or Torch7's char-rnn.
 
-    CKPT is a checkpoint, or a folder of which the newest is taken.
+    CKPT is a checkpoint, a folder of which the newest is taken, or a .t7 file of char-rnn.
     """
     from minigraph import text
     from minigraph.text.sampling import Sampler
@@ -32,7 +32,7 @@ def sample(checkpoint: Path, primetext: str, temperature: float, length: int, se
         if found is None:
             raise Failure(f"{checkpoint} holds no readable checkpoint")
     else:
-        found = text.read_checkpoint(checkpoint)
+        found = text.read_model(checkpoint)
     characters = Sampler(found).sample(length, primetext, temperature, seed)
     _write(primetext)
     for character in characters:

@@ -85,7 +85,7 @@ def train(
     from minigraph.text.progress import progress_reporter
 
     if init_from is not None:
-        given = text.RunFacts.of(text.read_checkpoint(init_from)).options.to_dict()
+        given = text.RunFacts.of(text.read_model(init_from)).options.to_dict()
         for name in _FROM_CHECKPOINT:
             if ctx.get_parameter_source(name) == click.core.ParameterSource.DEFAULT:
                 values[name] = given[name]

@@ -11,10 +11,11 @@ from minigraph.text.options import TrainingOptions
 from minigraph.text.reporter import Reporter
 from minigraph.text.run import Result, train
 from minigraph.text.sampling import Sampler
+from minigraph.text.sources import read_model
 from minigraph.text.trainer import Step, Trainer
 
 __all__ = [
     "Alone", "Batches", "CharModel", "Checkpoint", "CheckpointError", "Corpus", "Folder", "Group",
     "Reporter", "Result", "RunFacts", "Sampler", "Step", "Trainer", "TrainingOptions", "Vocabulary",
-    "build_model", "read_checkpoint", "train", "write_checkpoint",
+    "build_model", "read_checkpoint", "read_model", "train", "write_checkpoint",
 ]

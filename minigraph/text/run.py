@@ -11,7 +11,7 @@ from typing import Callable, Optional, Union
 import numpy as np
 
 from minigraph.errors import NumberError, StateError
-from minigraph.text.checkpoint import Checkpoint, CheckpointError, read_checkpoint
+from minigraph.text.checkpoint import Checkpoint, CheckpointError
 from minigraph.text.corpus import Corpus
 from minigraph.text.curve import loss_curve
 from minigraph.text.facts import RunFacts
@@ -20,6 +20,7 @@ from minigraph.text.group import Alone, Group, alike
 from minigraph.text.log import TrainingLog
 from minigraph.text.options import TrainingOptions
 from minigraph.text.reporter import Reporter
+from minigraph.text.sources import read_model
 from minigraph.text.trainer import Trainer, parameters_of
 
 CURVE = "loss.svg"
@@ -167,7 +168,7 @@ class _Run:
 
     def _initialise(self, path: str) -> None:
         """Take the parameters from a checkpoint of a model of the same shape and characters."""
-        checkpoint = read_checkpoint(path)
+        checkpoint = read_model(path)
         differences = RunFacts.of(checkpoint).model_differences(self._facts())
         if differences:
             raise CheckpointError(f"--init-from {path} does not fit: {'; '.join(differences)}")
