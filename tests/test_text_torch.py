@@ -54,8 +54,9 @@ def test_training_starts_from_it(tmp_path: Path) -> None:
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
 
 
-def test_the_command_line_takes_it(tmp_path: Path) -> None:
-    ran = CliRunner().invoke(main, ["sample", str(SAVED), "--primetext", "The ", "--length", "20", "--seed", "3"])
+def test_the_command_line_takes_it() -> None:
+    flags = ["--primetext", "The ", "--length", "20", "--seed", "3"]
+    ran = CliRunner().invoke(main, ["sample", str(SAVED), *flags])
     assert ran.exit_code == 0 and ran.output.startswith("The ") and len(ran.output) == 4 + 20 + 1
 
 
