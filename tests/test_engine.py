@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from finite_differences import numeric_gradient
 from golden_files import assert_close
 
 import minigraph as mg
@@ -18,19 +19,6 @@ RNG = np.random.default_rng(0)
 
 def randn(*shape: int) -> np.ndarray:
     return RNG.standard_normal(shape)
-
-
-def numeric_gradient(function: Any, array: np.ndarray, eps: float = 1e-6) -> np.ndarray:
-    """Central differences of a scalar function of one array, which is changed and restored."""
-    gradient = np.empty_like(array)
-    for index in np.ndindex(array.shape):
-        saved = array[index]
-        array[index] = saved + eps
-        above = function()
-        array[index] = saved - eps
-        gradient[index] = (above - function()) / (2 * eps)
-        array[index] = saved
-    return gradient
 
 
 def lstm_step(D: int, H: int) -> nn.gModule:

@@ -206,7 +206,7 @@ def test_a_folder_takes_one_run_at_a_time(tmp_path: Path) -> None:
 
 
 def test_left_overs_of_a_killed_write_are_removed(tmp_path: Path) -> None:
-    (tmp_path / ".latest.safetensors.123.tmp").write_bytes(b"half")
+    (tmp_path / "latest.safetensors.123.part").write_bytes(b"half")
     run(tmp_path)
     assert not list(tmp_path.glob(".*.tmp"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Union
@@ -14,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from minigraph.errors import MinigraphError
+from minigraph.files.atomic import replacing
 
 _FORMAT = "minigraph training checkpoint"
 _VERSION = 1
@@ -42,17 +42,8 @@ def write_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], structure: Ma
     header = {
         "format": _FORMAT, "version": str(_VERSION), "structure": text, "checksum": _checksum(ready, text),
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(save(ready, metadata=header))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    with replacing(path) as temporary:
+        Path(temporary).write_bytes(save(ready, metadata=header))
 
 
 def read_checkpoint(path: Union[str, Path]) -> Checkpoint:
@@ -113,14 +104,3 @@ def _checksum(arrays: Mapping[str, np.ndarray], structure: str) -> str:
         digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` last through a loss of power, where folders can be opened."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -51,7 +51,7 @@ class Folder:
             raise StateError(
                 f"another run is writing to {self.path}: give another --checkpoint-dir"
             ) from error
-        for leftover in self.path.glob(".*.safetensors.*.tmp"):
+        for leftover in self.path.glob("*.safetensors.*.part"):
             leftover.unlink()
 
     def release(self) -> None:
