@@ -6,7 +6,7 @@ A *leaf* is anything that is not a list or a tuple; ``None`` is a leaf that stan
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Optional
 
 import numpy as np
 
@@ -161,14 +161,25 @@ def _fit_tensor(gradient: Any, output: np.ndarray, where: str) -> np.ndarray:
     return array.astype(dtype, copy=False).reshape(output.shape)
 
 
-def fill_none(gradient: Any, output: Any, buffer: Any = None) -> Any:
-    """Return ``gradient`` with zeros like ``output`` for ``None``, reusing ``buffer``'s arrays."""
+def fill_none(
+    gradient: Any, output: Any, zeros: Optional[dict[Path, Any]] = None, path: Path = ()
+) -> Any:
+    """Return ``gradient`` with zeros like ``output`` for ``None``.
+
+    ``zeros`` keeps the zeros by path for the next call to use again. They are kept apart from
+    the gradients, which are the caller's and must not be taken for buffers.
+    """
     if gradient is None:
-        return zeros_like(output, buffer)
+        filled = zeros_like(output, None if zeros is None else zeros.get(path))
+        if zeros is not None:
+            zeros[path] = filled
+        return filled
     if not is_table(gradient):
         return gradient
-    old = _entries(buffer, len(gradient))
-    return [fill_none(a, b, c) for a, b, c in zip(gradient, output, old)]
+    return [
+        fill_none(entry, output[position], zeros, (*path, position))
+        for position, entry in enumerate(gradient)
+    ]
 
 
 def check_numeric(table: Any, root: str = "input", path: Path = ()) -> None:

@@ -238,9 +238,31 @@ def test_none_is_a_zero_gradient_at_any_depth() -> None:
             net.forward(inputs)
             gradInput = net.backward(inputs, gradOutput)
             gradients = [a.copy() for a in net.parameters()[1]]
-            results.append([mg.nn.Module.clone, gradInput, gradients][1:])
-            results[-1][0] = [gradInput[0].copy(), [a.copy() for a in gradInput[1]]]
+            results.append([[gradInput[0].copy(), [a.copy() for a in gradInput[1]]], gradients])
         assert_close(results[0], results[1], 0)
+
+
+def test_zeros_for_none_are_never_written_into_a_gradient_given_before() -> None:
+    a, b = nn.Identity()(), nn.Identity()()
+    net = nn.gModule([a, b], [mg.nest(a, b)])
+    inputs = [randn(2), randn(2)]
+    first, second = np.ones(2), np.full(2, 2.0)
+    net.forward(inputs)
+    net.backward(inputs, [first, None])
+    net.forward(inputs)
+    gradInput = net.backward(inputs, [None, second])
+    assert_close(gradInput, [np.zeros(2), second], 0)
+    assert_close([first, second], [np.ones(2), np.full(2, 2.0)], 0)
+
+
+def test_select_table_from_the_end_leaves_earlier_gradients_alone() -> None:
+    module, first, second = nn.SelectTable(-1), np.ones(2), np.full(2, 2.0)
+    short, long = [randn(2), randn(2)], [randn(2), randn(2), randn(2)]
+    module.forward(short)
+    module.backward(short, first)
+    module.forward(long)
+    assert_close(module.backward(long, second), [np.zeros(2), np.zeros(2), second], 0)
+    assert_close(first, np.ones(2), 0)
 
 
 def test_a_plain_container_takes_none_too() -> None:

@@ -21,6 +21,7 @@ from minigraph.nn.container import Container
 from minigraph.nn.module import Module
 from minigraph.nn.observer import Observer
 from minigraph.tables import (
+    Path,
     add_tables,
     check_numeric,
     describe,
@@ -75,7 +76,7 @@ class gModule(Container):
                 if id(node.module) in known:
                     node.data.module = node.module.twin()
                 known.add(id(node.module))
-                self.add(node.module)
+                self.modules.append(node.module)
         self._plan()
         self._forget()
 
@@ -109,7 +110,7 @@ class gModule(Container):
         self._values: list[Any] = [None] * len(self.forwardnodes)
         self._totals: list[Any] = [None] * len(self.forwardnodes)
         self._sums: list[Any] = [None] * len(self.forwardnodes)
-        self._zeros: list[Any] = [None] * len(self.forwardnodes)
+        self._zeros: list[dict[Path, Any]] = [{} for _ in self.forwardnodes]
         self._ready = ""
 
     # -- running ---------------------------------------------------------------------------
@@ -171,8 +172,7 @@ class gModule(Container):
                 total = gradient = arrived[0] if len(arrived) == 1 else self._sum(place, arrived)
                 if module is not None:
                     if type(total) is not np.ndarray and has_none(total):
-                        self._zeros[place] = fill_none(total, values[place], self._zeros[place])
-                        total = self._zeros[place]
+                        total = fill_none(total, values[place], self._zeros[place])
                     gradient = module.updateGradInput(inputs[place], total)
                     if gradient is None:
                         gradient = module.gradInput

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import numpy as np
 
@@ -103,7 +103,27 @@ class JoinTable(Module):
         return f"nn.JoinTable({self.dimension}{more})"
 
 
-class SelectTable(Module):
+class _Picking(Module):
+    """Base of layers that pass some entries of a table on; the others get zeros as gradient."""
+
+    _buffers = ("_zeros",)
+    _zeros: Optional[list[Any]] = None
+
+    def _place(self, input: Any, start: int, gradients: Sequence[Any]) -> list[Any]:
+        """Return ``gradients`` from the 0-based ``start`` on, with zeros for the other entries.
+
+        The zeros are kept apart from ``gradInput``, which also holds the gradients given.
+        """
+        end = start + len(gradients)
+        old = (self._zeros or []) + [None] * len(input)
+        self._zeros = [
+            None if start <= i < end else zeros_like(entry, old[i]) for i, entry in enumerate(input)
+        ]
+        self.gradInput = [*self._zeros[:start], *gradients, *self._zeros[end:]]
+        return self.gradInput
+
+
+class SelectTable(_Picking):
     """Take the entry at the 1-based (or negative) ``index`` of a table.
 
     The gradient of the other entries is zero.
@@ -128,20 +148,13 @@ class SelectTable(Module):
         return self.output
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> list[Any]:
-        chosen = self._position(input)
-        old = self.gradInput if isinstance(self.gradInput, list) else []
-        old = old + [None] * (len(input) - len(old))
-        self.gradInput = [
-            gradOutput if i == chosen else zeros_like(entry, old[i])
-            for i, entry in enumerate(input)
-        ]
-        return self.gradInput
+        return self._place(input, self._position(input), [gradOutput])
 
     def __repr__(self) -> str:
         return f"nn.SelectTable({self.index})"
 
 
-class NarrowTable(Module):
+class NarrowTable(_Picking):
     """Take ``length`` entries of a table from the 1-based ``offset`` on; the rest gets no gradient.
 
     Source: https://github.com/torch/nn/blob/master/doc/table.md#nn.NarrowTable
@@ -164,14 +177,7 @@ class NarrowTable(Module):
         return self.output
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> list[Any]:
-        start = self.offset - 1
-        old = self.gradInput if isinstance(self.gradInput, list) else []
-        old = old + [None] * (len(input) - len(old))
-        self.gradInput = [
-            gradOutput[i - start] if start <= i < start + self.length else zeros_like(entry, old[i])
-            for i, entry in enumerate(input)
-        ]
-        return self.gradInput
+        return self._place(input, self.offset - 1, gradOutput)
 
     def __repr__(self) -> str:
         return f"nn.NarrowTable({self.offset}, {self.length})"
