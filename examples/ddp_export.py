@@ -76,6 +76,8 @@ def train_shard(rank: int, folder: str) -> None:
         losses.append(loss.item())
     parameters = {name: p.detach().numpy() for name, p in model.module.named_parameters()}
     np.savez(Path(folder, f"{rank}.npz"), losses=losses, **parameters)
+    del model, optimiser, loss  # what still refers to the group ends before it does
+    distributed.barrier()
     distributed.destroy_process_group()
 
 
