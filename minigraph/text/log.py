@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Iterator, Optional
 
 from minigraph.errors import ArgumentError
 
@@ -19,24 +20,46 @@ class TrainingLog:
     """
 
     def __init__(self, path: Path, resumed_at: Optional[int]) -> None:
-        """Open ``path``; raise ``ArgumentError`` where its lines belong to something else."""
+        """Open ``path``; raise ``ArgumentError`` where it is no file, or one of something else's lines."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        # A device or a pipe may be read without end, and cannot be cut.
+        if path.exists() and not path.is_file():
+            raise ArgumentError(
+                f"{path} is not a regular file, and a log is read and cut back where a run goes on: "
+                "give a file as --log"
+            )
         end = _end_of(path, resumed_at) if path.exists() else 0
-        self._file = open(path, "ab")  # noqa: SIM115 (kept open until close)
+        self._path = path
+        # Without a buffer, nothing is left over from a failed write for close() to fail on again.
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (kept open until close)
         self._file.truncate(end)
 
     def write(self, **values: Any) -> None:
-        """Append a line; it survives the end of this process from now on."""
-        self._file.write(json.dumps(values, allow_nan=False).encode() + b"\n")
-        self._file.flush()
+        """Append a line; it survives the end of this process from now on.
+
+        Raises ``OSError`` with the file's name where it cannot be written, on a full disk for example.
+        """
+        line = memoryview(json.dumps(values, allow_nan=False).encode() + b"\n")
+        with self._named():
+            while line:
+                line = line[self._file.write(line) :]
 
     def sync(self) -> None:
         """Put what was written on the disk: before the checkpoint that follows on it."""
-        os.fsync(self._file.fileno())
+        with self._named():
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Tell the file's name with an error of the operating system, which knows a number only."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
 
 
 def _end_of(path: Path, resumed_at: Optional[int]) -> int:
