@@ -3,11 +3,20 @@
 from minigraph.debug.finite_differences import GradcheckReport, GradcheckRow, gradcheck_function
 from minigraph.debug.gradcheck import gradcheck
 from minigraph.debug.tables import TableRow, TablesReport, tables
-from minigraph.debug.trace import Contribution, NodeTrace, ParameterTrace, Trace, trace
+from minigraph.debug.trace import trace
+from minigraph.debug.trace_data import (
+    Arrival,
+    Contribution,
+    ForwardTrace,
+    NodeTrace,
+    ParameterTrace,
+    Trace,
+    UnrollTrace,
+)
 from minigraph.debug.trace_diff import DiffRow, TraceDiff
 
 __all__ = [
-    "Contribution", "DiffRow", "GradcheckReport", "GradcheckRow", "NodeTrace", "ParameterTrace",
-    "TableRow", "TablesReport", "Trace", "TraceDiff", "gradcheck", "gradcheck_function", "tables",
-    "trace",
+    "Arrival", "Contribution", "DiffRow", "ForwardTrace", "GradcheckReport", "GradcheckRow",
+    "NodeTrace", "ParameterTrace", "TableRow", "TablesReport", "Trace", "TraceDiff", "UnrollTrace",
+    "gradcheck", "gradcheck_function", "tables", "trace",
 ]

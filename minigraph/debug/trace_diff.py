@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterator, Optional, Protocol
+from typing import Any, Iterator, Mapping, Optional, Protocol
 
 import numpy as np
 from rich.console import RenderableType
@@ -21,10 +21,13 @@ class Recorded(Protocol):
     def nodes(self) -> list[Any]: ...
 
     @property
+    def forward(self) -> list[Any]: ...
+
+    @property
     def parameters(self) -> list[Any]: ...
 
     @property
-    def inner(self) -> dict[str, Any]: ...
+    def inner(self) -> Mapping[str, Any]: ...
 
     @property
     def output(self) -> Any: ...
@@ -37,8 +40,8 @@ class Recorded(Protocol):
 class DiffRow:
     """One difference.
 
-    ``kind`` is ``'parameter'``, ``'contribution'``, ``'sum'``, ``'gradInput'`` or
-    ``'output'``; ``where`` names it. ``max_abs`` is the largest difference of two entries
+    ``kind`` is ``'forward'`` (a node's output), ``'parameter'``, ``'contribution'``, ``'sum'``,
+    ``'gradInput'`` or ``'output'``; ``where`` names it. ``max_abs`` is the largest difference of two entries
     (``inf`` where shapes differ or one trace has nothing of the kind), ``path`` and ``index``
     (0-based) the entry, ``first`` and ``second`` the norms in the two traces.
     """
@@ -131,6 +134,8 @@ def _quantities(trace: Recorded, prefix: str = "") -> Iterator[tuple[Key, Any]]:
 
     for parameter in trace.parameters:
         yield key("parameter", parameter.name), parameter.value
+    for node in trace.forward:
+        yield key("forward", node.node.key), node.value
     for node in trace.nodes:
         for each in node.contributions:
             where = f"{each.source.key} <- {each.consumer.key}[{each.slot + 1}]"
