@@ -1,0 +1,111 @@
+"""Two traces compared, for the player: which node is which, and where the two part."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Iterator, Optional, Union
+
+from minigraph.debug.trace_data import Trace, UnrollTrace
+from minigraph.debug.trace_diff import DiffRow
+from minigraph.drawing.page.trace_values import Data, short
+from minigraph.drawing.words import clean
+
+#: More differences than anybody reads; the rest is counted.
+ROWS = 400
+
+_STEP = re.compile(r"time step (\d+)/")
+Place = tuple[Optional[int], Optional[int], Optional[int]]
+
+
+def difference(first: Union[Trace, UnrollTrace], second: Union[Trace, UnrollTrace]) -> Data:
+    """Return the ``difference`` of the player's data; see ``traces.py``."""
+    report = first.diff(second)  # type: ignore[arg-type]
+    ones, twos = _passes(first), _passes(second)
+    match = _match(ones[0], twos[0])
+    places = dict(_places(ones[0]))
+    for key, (node, source, slot) in _places(twos[0]):
+        places.setdefault(key, (_back(match, node), _back(match, source), slot))
+    rows, nodes = [], dict[int, Data]()
+    for row in report.rows:
+        step, key = _split(row)
+        node, source, slot = places.get((row.kind, key), (None, None, None))
+        if len(rows) < ROWS:
+            rows.append({
+                "kind": row.kind, "where": clean(key), "node": node, "source": source, "slot": slot,
+                "step": step, "abs": short(row.max_abs), "rel": short(row.max_rel),
+                "entry": clean(row.path) + (str(list(row.index)) if row.index else ""),
+                "first": short(row.first), "second": short(row.second), "note": clean(row.note),
+            })
+        if node is not None and row.kind in ("forward", "sum", "contribution"):
+            known = nodes.setdefault(node, {"forward": 0.0, "sum": 0.0, "passed": 0.0})
+            kind = "passed" if row.kind == "contribution" else row.kind
+            known[kind] = max(known[kind], row.max_abs)
+    return {
+        "same": report.same, "compared": report.compared, "count": len(report.rows), "rows": rows,
+        "nodes": {str(node): {kind: short(size) for kind, size in known.items()}
+                  for node, known in nodes.items()},
+        "first": {
+            "forward": _first(ones[0].forward, nodes, ("forward",)),
+            "backward": _first(ones[0].nodes, nodes, ("sum", "passed")),
+        },
+        "match": {str(one): two for one, two in match.items()},
+        "alike": _alike(ones[0], twos[0], match),
+    }
+
+
+def _passes(trace: Union[Trace, UnrollTrace]) -> list[Trace]:
+    return trace.steps if isinstance(trace, UnrollTrace) else [trace]
+
+
+def _split(row: DiffRow) -> tuple[Optional[int], str]:
+    """Part ``time step 3/h`` into the 0-based step and the rest."""
+    found = _STEP.match(row.where)
+    return (None, row.where) if found is None else (int(found[1]) - 1, row.where[found.end():])
+
+
+def _places(trace: Trace) -> Iterator[tuple[tuple[str, str], Place]]:
+    """Yield what ``diff`` calls each quantity, and whose it is: node, source and slot."""
+    for each in trace.forward:
+        yield ("forward", each.node.key), (each.node.id, None, None)
+    for visited in trace.nodes:
+        yield ("sum", visited.node.key), (visited.node.id, None, None)
+        for arrived in visited.contributions:
+            name = f"{arrived.source.key} <- {arrived.consumer.key}[{arrived.slot + 1}]"
+            yield ("contribution", name), (arrived.consumer.id, arrived.source.id, arrived.slot + 1)
+
+
+def _match(first: Trace, second: Trace) -> dict[int, int]:
+    """Return the node of the second that is called like each node of the first."""
+    theirs: dict[str, list[int]] = {}
+    for visited in second.nodes:
+        theirs.setdefault(visited.node.key, []).append(visited.node.id)
+    found = {}
+    for visited in first.nodes:
+        same = theirs.get(visited.node.key)
+        if same:
+            found[visited.node.id] = same.pop(0)
+    return found
+
+
+def _back(match: dict[int, int], node: Optional[int]) -> Optional[int]:
+    return next((one for one, two in match.items() if two == node), None)
+
+
+def _alike(first: Trace, second: Trace, match: dict[int, int]) -> bool:
+    """Tell whether both graphs are the same, so that one picture shows either."""
+    def edges(trace: Trace, names: dict[int, int]) -> set[tuple[Any, ...]]:
+        return {
+            (names.get(each.consumer.id), names.get(each.source.id), each.slot)
+            for visited in trace.nodes for each in visited.passed_on
+        }
+
+    same = {two: two for two in match.values()}
+    return len(match) == len(first.nodes) == len(second.nodes) and edges(first, match) == edges(second, same)
+
+
+def _first(events: Any, nodes: dict[int, Data], kinds: tuple[str, ...]) -> Optional[int]:
+    """Return the first node of a pass at which one of the kinds of quantities differs."""
+    for event in events:
+        if any(nodes.get(event.node.id, {}).get(kind) for kind in kinds):
+            return int(event.node.id)
+    return None
