@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 
@@ -66,16 +66,16 @@ def torchs(B: int, H: int) -> Callable[[], None]:
     return run
 
 
-def seconds(run: Callable[[], None], budget: float) -> float:
-    """Return seconds per call over about ``budget`` seconds."""
+def seconds(run: Callable[[], Any], budget: float) -> float:
+    """Return seconds per call, after a first one, over ``budget`` seconds or one call that takes longer."""
     run()
-    start = time.perf_counter()
-    run()
-    count = max(1, int(budget / max(time.perf_counter() - start, 1e-7)))
-    start = time.perf_counter()
-    for _ in range(count):
+    count, start = 0, time.perf_counter()
+    while True:
         run()
-    return (time.perf_counter() - start) / count
+        count += 1
+        elapsed = time.perf_counter() - start
+        if elapsed >= budget:
+            return elapsed / count
 
 
 def main() -> None:

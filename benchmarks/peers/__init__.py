@@ -1,0 +1,1 @@
+"""The sides that ``compiled.py`` compares: a file for each, the same problem for all."""
