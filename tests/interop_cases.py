@@ -11,17 +11,19 @@ from registry.case import Case
 from minigraph import nn
 from minigraph.tables import copy_table, leaves, map_table
 
-#: Layers that draw in evaluation, or print.
+#: Layers that print.
 LEFT_OUT = {"PrintSize", "Profile"}
 
 
-def modules_of_the_registry() -> list[tuple[str, Case]]:
-    """Return the cases with a tensor for every leaf; criterions count as nodes."""
+def modules_of_the_registry(whole: bool = False) -> list[tuple[str, Case]]:
+    """Return the cases with a tensor for every leaf; criterions count as nodes.
+
+    The ``whole`` registry has also layers that print and criterions without a target.
+    """
     return [
         (f"{case.name}-{case.label}", case)
         for case in CASES
-        if case.name not in LEFT_OUT
-        and not (is_criterion(case) and case.data()[1] is None)
+        if whole or case.name not in LEFT_OUT and not (is_criterion(case) and case.data()[1] is None)
     ]
 
 
@@ -34,7 +36,11 @@ def prepared(case: Case) -> tuple[Any, Any]:
     module = case.fresh()
     input, target = case.data()
     if isinstance(module, nn.Criterion):
-        return nn.ModuleFromCriterion(module).evaluate(), [input, target]
+        # A criterion without a target leaves unread what stands in its place.
+        return nn.ModuleFromCriterion(module).evaluate(), [input, np.zeros(1) if target is None else target]
+    if isinstance(module, (nn.SpatialFractionalMaxPooling, nn.VolumetricFractionalMaxPooling)):
+        module.forward(input)
+        module.fixPoolingRegions()  # the regions of one run, which others can take
     return module.evaluate(), input
 
 

@@ -108,6 +108,23 @@ def _sum(export: Any, c: Any, pair: Any, name: str) -> Any:
     return export.call(losses.weighted_sum, losses_, tuple(map(float, c.weights)), name=name)
 
 
+def _simplex(export: Any, c: Any, pair: Any, name: str) -> Any:
+    return export.layer(
+        modules.ClassSimplexLoss, c.simplex.shape, c.sizeAverage, value=pair, name=name,
+        buffers={"simplex": c.simplex},
+    )
+
+
+def _of_modules(export: Any, c: Any, pair: Any, name: str) -> Any:
+    """Convert ModuleCriterion: a criterion of what modules, not trained, make of the pair."""
+    x, t = (export.entry(pair, side, f"{name}_{side + 1}") for side in range(2))
+    if c.inputModule is not None:
+        x = export.frozen(c.inputModule, x, f"{name}_input")
+    if c.targetModule is not None:
+        t = export.frozen(c.targetModule, t, f"{name}_target")
+    return _criterion(export, c.criterion, [x, t], f"{name}_loss")
+
+
 def _criterion(export: Any, c: Any, pair: Any, name: str) -> Any:
     converter = CRITERIONS.get(type(c))
     if converter is None:
@@ -144,6 +161,12 @@ CRITERIONS: dict[type, Converter] = {
     nn.L1HingeEmbeddingCriterion: lambda export, c, pair, name: export.call(
         losses.l1_hinge, pair, float(c.margin), name=name
     ),
+    nn.DistanceRatioCriterion: lambda export, c, pair, name: export.call(
+        losses.distance_ratios, pair, c.sizeAverage, name=name
+    ),
+    nn.SpatialAutoCropMSECriterion: _loss(torch.nn.MSELoss, losses.cropped),
+    nn.ClassSimplexCriterion: _simplex,
+    nn.ModuleCriterion: _of_modules,
     nn.BCECriterion: _binary_cross_entropy,
     nn.MarginCriterion: lambda export, c, pair, name: export.call(
         losses.hinges, pair, float(c.margin), c.sizeAverage, name=name

@@ -13,6 +13,7 @@ from minigraph import nn
 from minigraph.errors import ArgumentError
 from minigraph.interop import torch_functions as functions
 from minigraph.interop.names import Unique, identifier
+from minigraph.interop.torch_compositions import COMPOSITIONS
 from minigraph.interop.torch_criterions import NODES
 from minigraph.interop.torch_layers import LAYERS
 from minigraph.interop.torch_structure import CALLS
@@ -34,14 +35,20 @@ class Tensors:
         self._made: dict[tuple[Any, ...], Any] = {}
         self._kept: list[np.ndarray] = []
 
-    def __call__(self, array: np.ndarray, trained: bool) -> Any:
-        """Return the parameter (if ``trained``) or the buffer that holds a copy of ``array``."""
+    def __call__(self, array: np.ndarray, trained: bool, frozen: bool = False) -> Any:
+        """Return the parameter (if ``trained``) or the buffer that holds a copy of ``array``.
+
+        A ``frozen`` parameter wants no gradient, unless it is used elsewhere where it does.
+        """
         key = (address(array), array.shape, array.strides, trained)
         if array.size and key in self._made:
-            return self._made[key]
+            made = self._made[key]
+            if trained and not frozen:
+                made.requires_grad_(True)
+            return made
         self._kept.append(array)  # its address stays its own
         tensor = torch.from_numpy(np.array(array, order="C"))
-        made = torch.nn.Parameter(tensor) if trained else tensor
+        made = torch.nn.Parameter(tensor, not frozen) if trained else tensor
         self._made[key] = made
         return made
 
@@ -50,13 +57,18 @@ class TorchExport(Walker):
     """Builds the graph of one network; networks inside loops get a graph of their own."""
 
     target = "PyTorch"
-    converters = {**LAYERS, **CALLS, **NODES}
+    converters = {**LAYERS, **COMPOSITIONS, **CALLS, **NODES}
 
-    def __init__(self, tensors: Optional[Tensors] = None) -> None:
+    def __init__(self, around: Optional["TorchExport"] = None) -> None:
         super().__init__()
         self.graph = torch.fx.Graph()
         self.root = torch.nn.Module()
-        self.tensors = Tensors() if tensors is None else tensors
+        self.tensors: Tensors = Tensors() if around is None else around.tensors
+        #: The modules of the whole network, by id.
+        self.members: dict[int, Any] = {} if around is None else around.members
+        #: What poolings of this graph that an unpooling undoes found: their indices, and their input.
+        self.places: dict[int, tuple[Any, Any]] = {}
+        self._frozen: bool = around is not None and around._frozen
         self._targets = Unique(lambda name: hasattr(torch.nn.Module, name) or name == "training")
         self._inner: list[tuple[Any, Any]] = []
 
@@ -95,7 +107,7 @@ class TorchExport(Walker):
         for table, trained in ((parameters or {}, True), (buffers or {}, False)):
             for field, array in table.items():
                 if array is not None:
-                    setattr(made, field, self.tensors(array, trained))
+                    setattr(made, field, self.tensors(array, trained, self._frozen))
         if "num_batches_tracked" in made._buffers:
             made.num_batches_tracked = torch.tensor(0)
         made.training = self._training  # not that of the networks inside, which have their own
@@ -111,12 +123,34 @@ class TorchExport(Walker):
         for known, made in self._inner:
             if known is module:
                 return made
-        export = TorchExport(self.tensors)
+        export = TorchExport(self)
         export._where = list(self._where)
         made = export.build(module)
         self.reasons.extend(export.reasons)
         self._inner.append((module, made))
         return made
+
+    def _know(self, net: Any) -> None:
+        """Count the modules of ``net`` among those of the whole network."""
+        self.members.update((id(module), module) for module in net.listModules())
+
+    def undone(self, pooling: Any) -> bool:
+        """Tell whether an unpooling of the network undoes this pooling."""
+        return any(getattr(module, "pooling", None) is pooling for module in self.members.values())
+
+    def uses(self, weight: np.ndarray) -> int:
+        """Return how many modules of the network have their ``weight`` at this address."""
+        held = (getattr(module, "weight", None) for module in self.members.values())
+        return sum(isinstance(array, np.ndarray) and address(array) == address(weight) for array in held)
+
+    def frozen(self, module: Any, value: Any, name: str) -> Any:
+        """Convert a module whose parameters are not trained."""
+        self._know(module)
+        outer, self._frozen = self._frozen, True
+        try:
+            return self.convert(module, value, name)
+        finally:
+            self._frozen = outer
 
     def fail(self, reason: str) -> NoReturn:
         """Give this module up, saying why."""
@@ -153,6 +187,7 @@ class TorchExport(Walker):
 
     def build(self, net: Any) -> Any:
         """Return the GraphModule of ``net``; check ``reasons`` before it is used."""
+        self._know(net)
         output = self.convert(net, self._inputs(net), "")
         self.graph.output(output)
         made = torch.fx.GraphModule(self.root, self.graph, _class_name(net))

@@ -125,6 +125,13 @@ def to_type(x, kind):
     return x.to(kind)
 
 
+def cast(x, kind):
+    """nn.DontCast: the floating tensors of a table, nested at will, in another type."""
+    if isinstance(x, (list, tuple)):
+        return [cast(entry, kind) for entry in x]
+    return x.to(kind) if x.is_floating_point() else x
+
+
 def padding(x, dim, pad, nInputDim, value, index):
     """nn.Padding: insert entries of ``value`` along a dimension."""
     axis = axis_of(dim + (nInputDim is not None and x.ndim != nInputDim and dim > 0), x.ndim)

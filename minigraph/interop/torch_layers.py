@@ -6,6 +6,7 @@ module's output; ``export.layer`` adds a layer with its parameters, ``export.cal
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Optional
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from minigraph import nn
 from minigraph.interop import torch_functions as functions
 from minigraph.interop import torch_modules as modules
-from minigraph.interop.walker import Converter, Unconvertible
+from minigraph.interop.walker import Converter
 
 
 def _plain(kind: type, *fields: str, **fixed: Any) -> Converter:
@@ -113,23 +114,27 @@ def _over_frames(export: Any, *arguments: Any, value: Any, name: str, **more: An
 
 def _max_pooling(kind: type) -> Converter:
     def convert(export: Any, m: Any, value: Any, name: str) -> Any:
-        return export.layer(
-            kind, **_window(m, "kernel", "stride", "pad", "dilation"), ceil_mode=m.ceil_mode,
-            value=value, name=name,
+        given = {**_window(m, "kernel", "stride", "pad", "dilation"), "ceil_mode": m.ceil_mode}
+        if not export.undone(m):
+            return export.layer(kind, **given, value=value, name=name)
+        both = export.layer(
+            kind, **given, return_indices=True, value=value, name=f"{name}_places", target=name
         )
+        export.places[id(m)] = (export.entry(both, 1, f"{name}_indices"), value)
+        return export.entry(both, 0, name)
 
     return convert
 
 
 def _average_pooling(kind: type) -> Converter:
     def convert(export: Any, m: Any, value: Any, name: str) -> Any:
-        if not m.divide and not m.count_include_pad:
-            raise Unconvertible("a sum instead of a mean that does not count the padding")
-        return export.layer(
+        mean = export.layer(
             kind, **_window(m, "kernel", "stride", "pad"), ceil_mode=m.ceil_mode,
-            count_include_pad=m.count_include_pad, divisor_override=None if m.divide else 1,
-            value=value, name=name,
+            count_include_pad=m.count_include_pad, value=value, name=name if m.divide else f"{name}_mean",
+            target=name,
         )
+        # A sum is the mean times the whole kernel, also at a border where fewer entries are counted.
+        return mean if m.divide else export.call(torch.mul, mean, prod(m._window.kernel), name=name)
 
     return convert
 
@@ -148,9 +153,7 @@ def _batch_norm(kind: type) -> Converter:
 def _dropout(export: Any, m: Any, value: Any, name: str) -> Any:
     kind: type = torch.nn.Dropout if m.v2 else modules.DropoutV1
     if m.stochastic_inference:
-        if not m.v2:
-            raise Unconvertible("dropout of version 1 that drops in evaluation too")
-        kind = modules.StochasticDropout
+        kind = modules.StochasticDropout if m.v2 else modules.StochasticDropoutV1
     return export.layer(kind, float(m.p), value=value, name=name)
 
 
@@ -163,12 +166,15 @@ def _map_dropout(export: Any, m: Any, value: Any, name: str) -> Any:
 def _pad(kind: str) -> Converter:
     def convert(export: Any, m: Any, value: Any, name: str) -> Any:
         pairs = m._pairs()
-        if kind == "ReflectionPad" and min(min(pair) for pair in pairs) < 0:
-            raise Unconvertible("a reflection that cuts entries off")
         flat = tuple(n for pair in reversed(pairs) for n in pair)
-        return export.layer(
-            getattr(torch.nn, f"{kind}{len(pairs)}d"), flat, value=value, name=name
+        cut = tuple(min(n, 0) for n in flat) if kind == "ReflectionPad" else ()
+        if any(cut):  # PyTorch reflects, but cuts nothing off
+            flat = tuple(max(n, 0) for n in flat)
+        padded = export.layer(
+            getattr(torch.nn, f"{kind}{len(pairs)}d"), flat, value=value, target=name,
+            name=f"{name}_reflected" if any(cut) else name,
         )
+        return export.call(torch.nn.functional.pad, padded, cut, name=name) if any(cut) else padded
 
     return convert
 

@@ -20,6 +20,14 @@ def target_like(pair):
     return pair[1].to(pair[0].dtype).reshape(pair[0].shape).detach()
 
 
+def cropped(pair):
+    """Return the middle of a target that may be larger than the prediction."""
+    x, t = pair[0], pair[1]
+    height, width = x.shape[-2:]
+    top, left = (t.shape[-2] - height) // 2, (t.shape[-1] - width) // 2
+    return t[..., top : top + height, left : left + width].to(x.dtype).detach()
+
+
 def signs(pair):
     """Return the labels, 1 or -1, as a vector."""
     return pair[1].to(pair[0][0].dtype).reshape(-1).detach()
@@ -106,3 +114,10 @@ def l1_hinge(pair, margin):
     """nn.L1HingeEmbeddingCriterion: the L1 distance if the label is 1, what it lacks to ``margin`` if -1."""
     distance = (pair[0][0] - pair[0][1]).abs().sum()
     return torch.where(pair[1].reshape(()) > 0, distance, torch.relu(margin - distance))
+
+
+def distance_ratios(pair, sizeAverage):
+    """nn.DistanceRatioCriterion: log(1 + exp(similar - dissimilar)), over the batch if averaged."""
+    similar, dissimilar = pair[0]
+    total = -torch.nn.functional.logsigmoid(dissimilar - similar).sum()
+    return total / len(similar) if sizeAverage and similar.ndim else total

@@ -57,6 +57,13 @@ class StochasticDropout(torch.nn.Dropout):
         return torch.nn.functional.dropout(input, self.p, True)
 
 
+class StochasticDropoutV1(torch.nn.Dropout):
+    """nn.Dropout of the first version with stochasticInference: always drops, never scales."""
+
+    def forward(self, input):
+        return torch.nn.functional.dropout(input, self.p, True) * (1 - self.p)
+
+
 class MapDropout(torch.nn.Module):
     """nn.SpatialDropout and nn.VolumetricDropout: whole maps, scaled by 1 - p in evaluation."""
 
@@ -145,6 +152,20 @@ class WeightedMSELoss(torch.nn.Module):
 
     def forward(self, pair):
         squares = (pair[0] - pair[1].detach().reshape(pair[0].shape) * self.weight) ** 2
+        return squares.mean() if self.sizeAverage else squares.sum()
+
+
+class ClassSimplexLoss(torch.nn.Module):
+    """nn.ClassSimplexCriterion: squared distances to the corner that stands for the class."""
+
+    def __init__(self, shape, sizeAverage):
+        super().__init__()
+        self.sizeAverage = sizeAverage
+        self.register_buffer("simplex", torch.zeros(shape))
+
+    def forward(self, pair):
+        corners = self.simplex[pair[1].long().reshape(-1) - 1]
+        squares = (pair[0] - corners.reshape(pair[0].shape)) ** 2
         return squares.mean() if self.sizeAverage else squares.sum()
 
 

@@ -12,11 +12,21 @@ import torch
 import torch.fx
 
 from minigraph.files.atomic import replacing
-from minigraph.interop import torch_functions, torch_losses, torch_modules, torch_tables
+from minigraph.interop import (
+    torch_functions,
+    torch_losses,
+    torch_modules,
+    torch_planes,
+    torch_pooling,
+    torch_sparse,
+    torch_tables,
+)
 from minigraph.interop.names import Unique, identifier
 from minigraph.interop.torch_export import to_torch
 
-_PARTS = (torch_functions, torch_tables, torch_losses, torch_modules)
+_PARTS = (
+    torch_functions, torch_tables, torch_losses, torch_modules, torch_pooling, torch_sparse, torch_planes,
+)
 
 _HEAD = '''"""A network written by minigraph as PyTorch: ``load()`` returns it with the weights of {weights}.
 
@@ -82,8 +92,10 @@ class _Writer:
         for name, layer in module.named_children():
             lines.append(f"    self.{name} = {self._made(layer)}")
             for field, buffer in layer._buffers.items():
-                if buffer is not None and field != "num_batches_tracked":
-                    lines.append(f"    self.{name}.{field} = torch.zeros({tuple(buffer.shape)})")
+                made = ("num_batches_tracked", *getattr(layer, "computed", ()))  # as the layer makes them
+                if buffer is not None and field not in made:
+                    kind = "" if buffer.is_floating_point() else f", dtype={buffer.dtype}"
+                    lines.append(f"    self.{name}.{field} = torch.zeros({tuple(buffer.shape)}{kind})")
         code = module.graph.python_code("self")
         for alias, value in code.globals.items():
             if getattr(value, "__module__", "").startswith("minigraph."):
@@ -132,11 +144,19 @@ def _loader(module: Any, weights: str) -> str:
     tensors = [t for t in (*module.parameters(), *module.buffers()) if t.is_floating_point()]
     if tensors:
         lines.append(f"    net.to({tensors[0].dtype})")
+        for name, layer in module.named_modules():
+            own = [t for t in (*layer._parameters.values(), *layer._buffers.values()) if t is not None]
+            other = [t for t in own if t.is_floating_point() and t.dtype != tensors[0].dtype]
+            if other:
+                lines.append(f"    net.get_submodule({name!r}).to({other[0].dtype})")
     lines += [
         f"    path = path or os.path.join(os.path.dirname(os.path.abspath(__file__)), {weights!r})",
         "    net.load_state_dict(torch.load(path, weights_only=True))",
         f"    net.train({module.training})",
     ]
+    for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            lines.append(f"    net.get_parameter({name!r}).requires_grad_(False)")
     for name, child in module.named_modules():
         if name and child.training != module.training and not list(child.children()):
             lines.append(f"    net.get_submodule({name!r}).train({child.training})")

@@ -89,21 +89,31 @@ def _convert(export: Any, m: Any, value: Any, name: str) -> Any:
 def _copy(export: Any, m: Any, value: Any, name: str) -> Any:
     if m.passes or m.intype == m.outtype:
         return value
-    kind = {"torch.DoubleTensor": torch.float64, "torch.FloatTensor": torch.float32}.get(m.outtype)
+    kind = TYPES.get(m.outtype)
     if kind is None:
         return export.fail(f"it converts to {m.outtype}")
     return export.call(functions.to_type, value, kind, name=name)
 
 
-def _weight_norm(export: Any, m: Any, value: Any, name: str) -> Any:
-    return export.fail(
-        "Torch guards its norms by 1e-4, PyTorch's weight_norm does not: the numbers would differ "
-        "(nn.LinearWeightNorm can be converted)"
-    )
+def _dont_cast(export: Any, m: Any, value: Any, name: str) -> Any:
+    """Convert nn.DontCast: a module in a type of its own between two conversions."""
+    inner, outer = (TYPES.get(kind) for kind in (m.modules[0].type(), m.type()))
+    if inner is outer:
+        return export.child(m, 0, value, name)
+    if not (m.castin and m.castout):
+        return export.fail(
+            f"it computes in {m.modules[0].dtype}, the network around it in {m.dtype}: give it castin and "
+            "castout"
+        )
+    value = export.call(functions.cast, value, inner, name=f"{name}_in")
+    return export.call(functions.cast, export.child(m, 0, value, name), outer, name=name)
 
+
+#: PyTorch's types of numbers by Torch's names.
+TYPES = {"torch.DoubleTensor": torch.float64, "torch.FloatTensor": torch.float32}
 
 CALLS: dict[type, Converter] = {
-    nn.WeightNorm: _weight_norm,
+    nn.DontCast: _dont_cast,
     nn.Abs: _call(torch.abs),
     nn.Exp: _call(torch.exp),
     nn.Log: _call(torch.log),
