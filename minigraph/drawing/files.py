@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from minigraph.debug.trace import Trace
 from minigraph.drawing.build import build_picture
 from minigraph.drawing.finish import finish_svg
-from minigraph.drawing.picture import Numbers, Picture, Values, ValuesOf, is_backward
+from minigraph.drawing.page import page_of
+from minigraph.drawing.picture import Values, ValuesOf
 from minigraph.drawing.source import dot_source
+from minigraph.drawing.subject import name_of, picture_of, values_of_network
 from minigraph.drawing.svg import render_svg
 from minigraph.errors import DrawingError
 from minigraph.graph import Graph, Node, NodeData
@@ -38,17 +39,21 @@ def dot(graph: Union[Graph, gModule], title: str = "", name: Optional[PathLike] 
 def draw(what: Any, path: PathLike, backward: bool = False, title: str = "") -> Path:
     """Write the picture of a network, a graph or a trace and return its path.
 
-    ``path`` ends in ``.svg`` (the picture) or ``.dot`` (its source for Graphviz). ``backward``
-    turns the arrows the way the gradients go and shows the gradients' shapes; a trace is
-    always drawn so, with the norm of each contribution on its edge and the norms of the sums
-    at the nodes. After a forward pass the nodes of a network show their shapes. Raises
+    ``path`` ends in ``.svg`` (the picture), ``.html`` (the interactive page, one file that needs
+    nothing else) or ``.dot`` (the picture's source for Graphviz). ``backward`` turns the arrows
+    the way the gradients go and shows the gradients' shapes (the page opens so, and shows both);
+    a trace is always drawn so, with the norm of each contribution on its edge and the norms of
+    the sums at the nodes. After a forward pass the nodes of a network show their shapes. Raises
     ``DrawingError`` for another ending, something that is no graph, or no Graphviz.
     """
     target = Path(path)
-    if target.suffix not in (".svg", ".dot"):
+    if target.suffix not in (".svg", ".html", ".dot"):
         raise DrawingError(
-            f"cannot draw '{target}': the path must end in .svg (a picture) or .dot (Graphviz source)"
+            f"cannot draw '{target}': the path must end in .svg (a picture), .html (the interactive page) "
+            "or .dot (Graphviz source)"
         )
+    if target.suffix == ".html":
+        return _write(target, page_of(what, title, backward))
     picture = picture_of(what, title, backward)
     source = dot_source(picture)
     if target.suffix == ".dot":
@@ -60,50 +65,6 @@ def svg_of(what: Any, title: str = "", backward: bool = False) -> str:
     """Return the picture of a network, a graph or a trace as SVG text."""
     picture = picture_of(what, title, backward)
     return finish_svg(render_svg(dot_source(picture)), picture)
-
-
-def picture_of(what: Any, title: str = "", backward: bool = False) -> Picture:
-    """Return the picture, as data, of a network, a graph or a trace."""
-    if isinstance(what, Graph):
-        return build_picture(what, title, backward or is_backward(what))
-    if isinstance(what, gModule):
-        return build_picture(what.fg, title or _name(what), backward, values_of_network(what))
-    if isinstance(what, Trace):
-        return build_picture(
-            what.net.fg, title or _name(what.net), True, _values_of_trace(what), _numbers_of_trace(what)
-        )
-    raise DrawingError(
-        f"cannot draw {type(what).__name__}: expected a gModule, its graph (net.fg) or a trace"
-    )
-
-
-def values_of_network(net: gModule) -> ValuesOf:
-    """Return what looks up a node's output and gradient of the last passes of ``net``."""
-
-    def values(node: Node) -> Values:
-        state = net.nodeState(node)
-        return Values(state.output, state.gradOutput)
-
-    return values
-
-
-def _values_of_trace(trace: Trace) -> ValuesOf:
-    """Return what looks up outputs in the network and gradients in what the trace recorded."""
-    evaluated = values_of_network(trace.net)
-    recorded = {each.node.id: each.value for each in trace.nodes}
-    return lambda node: Values(evaluated(node).output, recorded.get(node.id))
-
-
-def _numbers_of_trace(trace: Trace) -> Numbers:
-    """Return the norms that a trace recorded; a gradient that is ``None`` counts as zero."""
-    return Numbers(
-        {
-            (each.consumer.id, each.slot): each.norm or 0.0
-            for visited in trace.nodes
-            for each in visited.passed_on
-        },
-        {visited.node.id: visited.norm or 0.0 for visited in trace.nodes},
-    )
 
 
 def draw_failure(
@@ -121,7 +82,7 @@ def draw_failure(
     """
     target = failure_path(net) if path is None else Path(path)
     caption = "" if error is None else f"{type(error).__name__}: {error}"
-    picture = build_picture(net.fg, _name(net), False, _values_before(net, node), None, node, caption)
+    picture = build_picture(net.fg, name_of(net), False, _values_before(net, node), None, node, caption)
     return _write(target, finish_svg(render_svg(dot_source(picture)), picture))
 
 
@@ -136,17 +97,13 @@ def _values_before(net: gModule, node: Optional[Node]) -> ValuesOf:
 
 def failure_path(net: gModule, folder: PathLike = ".") -> Path:
     """Return a path in ``folder`` that does not exist yet, named as nngraph's debug mode does."""
-    base = _file_name(_name(net)) or f"nngraph_{net.nInputs}in_{net.nOutputs}out"
+    base = _file_name(name_of(net)) or f"nngraph_{net.nInputs}in_{net.nOutputs}out"
     path = Path(folder) / f"{base}.svg"
     number = 1
     while path.exists():
         number += 1
         path = Path(folder) / f"{base}_{number}.svg"
     return path
-
-
-def _name(net: gModule) -> str:
-    return str(getattr(net, "name", None) or "")
 
 
 def _file_name(title: str) -> str:

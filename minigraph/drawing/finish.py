@@ -34,6 +34,14 @@ _LOOKS: dict[str, dict[str, str]] = {
 
 def finish_svg(svg: str, picture: Picture) -> str:
     """Return ``svg``, what Graphviz made of the picture's DOT source, dressed for reading."""
+    root, drawing = dress(svg, picture)
+    add_legend(root, drawing, picture)
+    root.set("role", "img")
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def dress(svg: str, picture: Picture) -> tuple[ET.Element, ET.Element]:
+    """Return the root of the SVG and its drawing (the one group in it), without a legend."""
     ET.register_namespace("", SVG)
     ET.register_namespace("xlink", XLINK)
     root = ET.fromstring(svg.encode("utf-8"))
@@ -54,9 +62,7 @@ def finish_svg(svg: str, picture: Picture) -> str:
     graph_title = drawing.find(f"{{{SVG}}}title")
     if graph_title is not None:
         graph_title.text = picture.title or ("backward graph" if picture.backward else "graph")
-    add_legend(root, drawing, picture)
-    root.set("role", "img")
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+    return root, drawing
 
 
 def _set_fonts(root: ET.Element, picture: Picture) -> None:

@@ -29,8 +29,12 @@ _LARGE = 500
 _QUICK = {"nslimit": "1", "nslimit1": "1", "mclimit": "0.1", "splines": "line"}
 
 
-def dot_source(picture: Picture) -> str:
-    """Return the DOT source of ``picture``, the same text for the same picture."""
+def dot_source(picture: Picture, both_ways: bool = False) -> str:
+    """Return the DOT source of ``picture``, the same text for the same picture.
+
+    ``both_ways`` puts an arrow head at either end of each edge.
+    """
+    direction = "both" if both_ways else "back" if picture.backward else ""
     numbered = any(edge.number is not None for edge in picture.edges)
     graph = graphviz.Digraph(
         "minigraph",
@@ -47,7 +51,7 @@ def dot_source(picture: Picture) -> str:
         },
         edge_attr={
             "color": EDGE, "arrowsize": "0.7", "fontname": LAYOUT_FONT, "fontsize": "10",
-            "fontcolor": FAINT, **({"dir": "back"} if picture.backward else {}),
+            "fontcolor": FAINT, **({"dir": direction} if direction else {}),
         },
     )
     for node in picture.nodes:

@@ -6,25 +6,27 @@ from typing import Any, NamedTuple
 
 
 class Family(NamedTuple):
-    """A kind of layer: its name in the legend, and light fill and dark border colours."""
+    """A kind of layer: its name in the legend, its fill and border, and those on a dark page."""
 
     title: str
     fill: str
     border: str
+    dark_fill: str
+    dark_border: str
 
 
 FAMILIES = {
-    "weights": Family("layer with weights", "#dbeafe", "#3b76c4"),
-    "convolution": Family("convolution", "#e0e0ff", "#5c56c9"),
-    "normalisation": Family("normalisation", "#d3f3ef", "#24897c"),
-    "dropout": Family("dropout", "#f6e1f4", "#a8559d"),
-    "transfer": Family("transfer function", "#dcf3dc", "#46924a"),
-    "arithmetic": Family("arithmetic", "#ffe9cc", "#c77b1b"),
-    "shape": Family("shapes and tables", "#eef0f3", "#77818d"),
-    "criterion": Family("criterion", "#fadfd9", "#c25a43"),
-    "container": Family("network in the network", "#f4ead9", "#94723f"),
-    "custom": Family("other module", "#f8f5c8", "#95891d"),
-    "helper": Family("table of the network", "#ffffff", "#77818d"),
+    "weights": Family("layer with weights", "#dbeafe", "#3b76c4", "#1b3352", "#6ea8ee"),
+    "convolution": Family("convolution", "#e0e0ff", "#5c56c9", "#2a2a55", "#9d98f2"),
+    "normalisation": Family("normalisation", "#d3f3ef", "#24897c", "#15403c", "#53bcae"),
+    "dropout": Family("dropout", "#f6e1f4", "#a8559d", "#43233f", "#cf86c5"),
+    "transfer": Family("transfer function", "#dcf3dc", "#46924a", "#1d3d22", "#74bf78"),
+    "arithmetic": Family("arithmetic", "#ffe9cc", "#c77b1b", "#46310f", "#e0a048"),
+    "shape": Family("shapes and tables", "#eef0f3", "#77818d", "#2a313a", "#8b96a3"),
+    "criterion": Family("criterion", "#fadfd9", "#c25a43", "#4a261c", "#e2836d"),
+    "container": Family("network in the network", "#f4ead9", "#94723f", "#3d321d", "#c09d63"),
+    "custom": Family("other module", "#f8f5c8", "#95891d", "#3b3912", "#c4b845"),
+    "helper": Family("table of the network", "#ffffff", "#77818d", "#181e26", "#8b96a3"),
 }
 
 # The longest matching beginning of the module path of a layer's class decides.
@@ -75,10 +77,10 @@ def family_of(module: Any) -> str:
 
 #: Marks a node may carry besides its family: the legend's words and the colour of the border.
 MARKS = {
-    "input": Family("input or output", "#ffffff", "#1f2937"),
-    "state": Family("recurrent state", "#ffffff", "#7c3aed"),
-    "nan": Family("NaN or Inf in the output", "#fff1f1", "#d11a1a"),
-    "failed": Family("failed here", "#ff6b6b", "#a30000"),
+    "input": Family("input or output", "#ffffff", "#1f2937", "#181e26", "#e6eaf0"),
+    "state": Family("recurrent state", "#ffffff", "#7c3aed", "#181e26", "#b18cff"),
+    "nan": Family("NaN or Inf in the output", "#fff1f1", "#d11a1a", "#4a1519", "#ff6b6b"),
+    "failed": Family("failed here", "#ff6b6b", "#a30000", "#7a1d1d", "#ff8a8a"),
 }
 
 #: Which entry of ``MARKS`` speaks for a mark.

@@ -1,0 +1,124 @@
+// What is known of the selected node; of the whole graph where none is selected.
+
+page.part("details", () => {
+    const h = page.h;
+    const panel = page.panel({id: "node", title: "Node", order: 10});
+
+    const nodeButton = (id) => {
+        const node = page.nodes.get(id);
+        return h("button", {class: "link", onclick: () => page.select(id, {center: true})},
+            node.label, h("span", {class: "number"}, ` #${id}`));
+    };
+    const section = (title, ...content) => h("section", {class: "facts-of"}, h("h3", {}, title), content);
+    const row = (name, ...value) => [h("dt", {}, name), h("dd", {}, value)];
+
+    function statistics(value) {
+        if (!value || value.entries || value.norm === undefined) return null;
+        const bad = [[value.nan, "NaN"], [value.inf, "Inf"]].filter(([count]) => count)
+            .map(([count, word]) => `${page.number(count)} ${word}`).join(", ");
+        const cells = ["min", "max", "mean", "std", "norm"].map((name) =>
+            h("div", {}, h("span", {}, name === "norm" ? "\u2016\u00b7\u2016" : name),
+                h("b", {class: "tabular"}, page.number(value[name]) || "\u2013")));
+        return [h("div", {class: "statistics"}, cells),
+            bad ? h("p", {class: "bad"}, `\u26a0 ${bad} of ${page.number(value.count)} entries`) : null];
+    }
+
+    // Tables of tables can be long; the first entries are shown, the rest on demand.
+    function valueBlock(name, value) {
+        const head = h("p", {class: "value"}, h("b", {}, name), " ", page.shape(value),
+            value.dtype ? h("span", {class: "number"}, ` ${value.dtype}`) : null);
+        const inner = value.entries
+            ? h("div", {class: "inner"}, value.entries.slice(0, 12).map((entry, i) =>
+                (entry ? valueBlock(`[${i + 1}]`, entry) : h("p", {class: "value"}, h("b", {}, `[${i + 1}]`), " none"))))
+            : statistics(value);
+        return h("div", {class: "block"}, head, inner);
+    }
+
+    function slotsOf(node) {
+        const tables = page.graph.tables;
+        const rows = [...(tables.input || []), ...(tables.output || [])].filter((each) => each.node === node.id);
+        if (!rows.length) return null;
+        const button = (path) => h("button", {class: "link code", onclick: () => page.selectSlot(path)}, path);
+        return section("In the network\u2019s tables", h("ul", {class: "plain"}, rows.map((each) =>
+            h("li", {}, button(each.path), ", its gradient is ", button(each.mirrors)))));
+    }
+
+    function inputsOf(node) {
+        if (!node.inputs.length) return null;
+        return section("Inputs", h("table", {class: "list"}, h("tbody", {}, node.inputs.map((edge) => h("tr", {},
+            h("th", {scope: "row", class: "tabular"}, node.entry ? `entry ${node.entry}` : edge.slot), h("td", {}, nodeButton(edge.source)),
+            h("td", {class: "shape"}, shapeOf(edge.source)))))));
+    }
+
+    function consumersOf(node) {
+        if (!node.consumers.length) return null;
+        return section("Feeds", h("table", {class: "list"}, h("tbody", {}, node.consumers.map((edge) => {
+            const many = page.nodes.get(edge.target).inputs.length > 1;
+            return h("tr", {}, h("td", {}, nodeButton(edge.target)),
+                h("td", {class: "shape"}, many ? `as its input ${edge.slot}` : ""));
+        }))));
+    }
+
+    const shapeOf = (id) => {
+        const {output} = page.nodes.get(id);
+        return output ? page.shape(output) : "";
+    };
+
+    function nodeFacts(node) {
+        const total = (order) => Math.max(...[...page.nodes.values()].map((each) => each[order] || 0));
+        const orders = ["forward", "backward"].filter((way) => node[`${way}Order`])
+            .map((way) => `${way} ${node[`${way}Order`]} of ${total(`${way}Order`)}`).join(", ");
+        return h("dl", {class: "facts-list"},
+            node.module ? row("Module", h("code", {}, node.module)) : row("Module", "none, it passes on what it gets"),
+            node.arguments.map(({name, value}) => row(name, h("code", {}, value))),
+            node.layer ? row("Layer", node.layer) : null,
+            node.marks.length ? row("Role", node.marks.join(", ")) : null,
+            row("Made at", h("code", {class: "location"}, node.location)),
+            orders ? row("Runs", orders) : null,
+            Object.entries(node.notes).map(([name, value]) => row(name, value)));
+    }
+
+    function showNode(node) {
+        const family = page.graph.families.find(({key}) => key === node.family);
+        panel.element.replaceChildren(...[
+            h("div", {class: "node-head"},
+                h("h2", {}, node.name || node.label),
+                h("p", {class: "kind"}, h("i", {class: "swatch", style: `--fill: var(--${node.family}-fill); --border: var(--${node.family}-border)`}),
+                    family ? family.title : "table of the network", h("span", {class: "number"}, ` node ${node.id}`)),
+                node.description ? h("p", {class: "description"}, node.description) : null),
+            nodeFacts(node),
+            slotsOf(node),
+            inputsOf(node),
+            consumersOf(node),
+            node.output || node.gradOutput ? section("Values of the last pass",
+                node.output ? valueBlock("output", node.output) : null,
+                node.gradOutput ? valueBlock("gradOutput", node.gradOutput) : null) : null,
+            node.parameters.length ? section("Parameters", node.parameters.map((parameter) => [
+                valueBlock(parameter.name, parameter.value),
+                parameter.gradient ? h("div", {class: "inner"}, valueBlock("gradient", parameter.gradient)) : null])) : null,
+            node.text ? section("Contents", h("pre", {}, node.text)) : null,
+        ].filter(Boolean));
+        panel.show();
+    }
+
+    function showGraph() {
+        const inputs = [...page.nodes.values()].filter((node) => node.forwardOrder);
+        panel.element.replaceChildren(
+            h("div", {class: "node-head"}, h("h2", {}, "The whole graph"),
+                h("p", {class: "hint"}, "Click a node, or press an arrow key, to see what it is. ",
+                    "The tables say which entry is whose.")),
+            h("dl", {class: "facts-list"},
+                row("Nodes", page.number(page.graph.nodes.length)),
+                row("Edges", page.number(page.graph.edges.length)),
+                row("Parameters", page.number(page.graph.parameters)),
+                row("Values", page.graph.ran.backward ? "of a forward and a backward pass"
+                    : page.graph.ran.forward ? "of a forward pass" : "none: it has not run yet")),
+            section("Colours", h("ul", {class: "legend"}, page.graph.families.map(({key, title}) => h("li", {},
+                h("i", {class: `swatch ${key}`, style: `--fill: var(--${key}-fill); --border: var(--${key}-border)`}), title)))),
+            inputs.length ? section("Order of the forward pass", h("ol", {class: "plain order"},
+                inputs.sort((a, b) => a.forwardOrder - b.forwardOrder).slice(0, 200).map((node) => h("li", {}, nodeButton(node.id))))) : "");
+    }
+
+    page.on("select", (node) => (node ? showNode(node) : showGraph()));
+    showGraph();
+});

@@ -1,0 +1,19 @@
+// Forward or backward: the arrows turn round, nothing else moves.
+
+page.part("direction", () => {
+    const {h} = page;
+    const buttons = {
+        forward: h("button", {class: "button", title: "The way the values go (b)", onclick: () => page.setView("forward")},
+            "\u2193 Forward"),
+        backward: h("button", {class: "button", title: "The way the gradients go (b)", onclick: () => page.setView("backward")},
+            "\u2191 Backward"),
+    };
+    page.tools.prepend(h("div", {class: "switch", role: "group", "aria-label": "Direction"}, buttons.forward, buttons.backward));
+    page.on("view", (view) => {
+        for (const [name, button] of Object.entries(buttons)) button.setAttribute("aria-pressed", String(name === view));
+    });
+    page.key("b", "turn the arrows round", () => {
+        page.setView(page.view === "backward" ? "forward" : "backward");
+        page.say(`${page.view} view`);
+    }, "Page");
+});

@@ -1,0 +1,110 @@
+// Magnitude as colour, and as more than colour: numbers, lengths, and symbols for what is wrong.
+
+page.part("player_scale", () => {
+    if (!page.player) return;
+    const {player} = page;
+    const {h, s} = page;
+    const DECADES = 12;
+
+    const scale = player.scale = {};
+    player.symbols = {nan: "NaN", inf: "\u221e", zero: "0", vanishing: "\u25bc", exploding: "\u25b2", nothing: "\u2013"};
+    player.kinds = {nan: "NaN", inf: "Inf", zero: "zero", vanishing: "vanishing", exploding: "exploding",
+        nothing: "no gradient"};
+
+    // The norm of what an event left at its node: a number, "nan" or "inf", or null for nothing.
+    player.normOf = (facts) => {
+        if (!facts) return null;
+        return facts.nan ? "nan" : facts.inf ? "inf" : facts.norm;
+    };
+
+    function range(direction) {
+        let low = Infinity;
+        let high = 0;
+        for (const each of [player.trace, player.second]) {
+            if (!each) continue;
+            for (const t of player.times) {
+                const pass = player.passAt(t, each);
+                for (const event of pass ? pass[direction] : []) {
+                    const norm = player.normOf(event.facts);
+                    if (typeof norm !== "number" || !norm) continue;
+                    low = Math.min(low, norm);
+                    high = Math.max(high, norm);
+                }
+            }
+        }
+        if (!high) [low, high] = [1, 1];
+        const top = Math.ceil(Math.log10(high) - 1e-9);
+        const bottom = Math.min(Math.floor(Math.log10(low) + 1e-9), top - 1);
+        return {low: Math.max(bottom, top - DECADES), high: top};
+    }
+
+    const ranges = {forward: range("forward"), backward: range("backward")};
+    scale.range = () => ranges[player.direction];
+
+    // From 0 (small) to 1 (large).
+    scale.part = (norm) => {
+        if (typeof norm !== "number") return norm === null ? 0 : 1;
+        const {low, high} = scale.range();
+        return norm ? Math.max(0, Math.min(1, (Math.log10(norm) - low) / (high - low))) : 0;
+    };
+
+    const isDark = () => document.documentElement.dataset.theme === "dark";
+    const mix = (part, from, to) => from + part * (to - from);
+
+    // From a pale blue over green to orange; always further from the paper, so that it works in grey.
+    scale.ramp = (part, strong = false) => {
+        const hue = mix(part, 250, 45);
+        if (isDark()) return `oklch(${mix(part, strong ? 0.45 : 0.3, strong ? 0.8 : 0.54).toFixed(3)} ${mix(part, 0.045, 0.13).toFixed(3)} ${hue.toFixed(0)})`;
+        return `oklch(${mix(part, strong ? 0.8 : 0.955, strong ? 0.58 : 0.77).toFixed(3)} ${mix(part, 0.03, 0.15).toFixed(3)} ${hue.toFixed(0)})`;
+    };
+
+    scale.color = (norm, strong = false) => {
+        if (norm === null || norm === 0) return "var(--paper)";
+        if (typeof norm !== "number") return "var(--nan-fill)";
+        return scale.ramp(scale.part(norm), strong);
+    };
+
+    // A number of two or three digits, short enough for a picture.
+    player.brief = (value) => {
+        if (value === null || value === undefined) return "\u2013";
+        if (typeof value === "string") return {nan: "NaN", inf: "\u221e", "-inf": "\u2212\u221e"}[value] || value;
+        const size = Math.abs(value);
+        if (!size) return "0";
+        const text = size >= 1e4 || size < 1e-2 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+        return text.replace("e+", "e").replace(/-/g, "\u2212");
+    };
+
+    // A bar as long as the magnitude is large on the scale.
+    player.bar = (norm) => {
+        const bar = h("span", {class: "trace-bar", "aria-hidden": "true"},
+            h("span", {class: typeof norm === "string" ? "broken" : ""}));
+        bar.firstChild.style.width = `${norm ? Math.max(3, 100 * scale.part(norm)) : 0}%`;
+        if (typeof norm === "number") bar.firstChild.style.background = scale.color(norm, true);
+        return bar;
+    };
+
+    // The legend: the ramp with its decades, and the symbols that occur.
+    player.legend = () => {
+        const {low, high} = scale.range();
+        const WIDTH = 150;
+        const steps = 24;
+        const every = Math.ceil((high - low) / 4);
+        const ticks = [];
+        for (let power = low; power <= high; power += every) {
+            const x = (WIDTH * (power - low)) / (high - low);
+            ticks.push(s("text", {x: x + 10, y: 22, "text-anchor": "middle"}, "10",
+                s("tspan", {dy: -4, "font-size": 8}, String(power).replace("-", "\u2212"))));
+        }
+        const states = new Set(player.steps.map((step) => step.event.state).filter((state) => player.symbols[state]));
+        return h("div", {class: "trace-legend", role: "img",
+            "aria-label": `Colour and length tell the norm, from 1e${low} to 1e${high}, on a logarithmic scale`},
+        h("span", null, player.direction === "backward" ? "\u2016gradient\u2016" : "\u2016output\u2016"),
+        s("svg", {width: WIDTH + 20, height: 26, viewBox: `0 0 ${WIDTH + 20} 26`, "aria-hidden": "true"},
+            Array.from({length: steps}, (_, k) => s("rect", {x: 10 + (k * WIDTH) / steps, y: 9 - (7 * (k + 1)) / steps,
+                width: WIDTH / steps + 0.5, height: 2 + (7 * (k + 1)) / steps, fill: scale.ramp((k + 0.5) / steps, true)})),
+            ticks),
+        ["vanishing", "exploding", "zero", "nan", "inf", "nothing"].filter((state) => states.has(state)).map((state) =>
+            h("span", {class: `trace-symbol ${state}`, title: player.trace.rules[state] || "no gradient arrived"},
+                h("b", null, player.symbols[state]), ` ${player.kinds[state]}`)));
+    };
+});

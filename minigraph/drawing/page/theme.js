@@ -1,0 +1,28 @@
+// Light or dark: as the system has it, until the reader says otherwise.
+
+page.part("theme", () => {
+    const system = window.matchMedia("(prefers-color-scheme: dark)");
+    const KEY = "minigraph-theme";
+    let chosen = "";
+    // A page opened from a file may not be allowed to keep anything.
+    try { chosen = localStorage.getItem(KEY) || ""; } catch (error) { chosen = ""; }
+
+    function apply() {
+        page.theme = chosen || (system.matches ? "dark" : "light");
+        document.documentElement.dataset.theme = page.theme;
+        button.setAttribute("aria-label", page.theme === "dark" ? "Light colours" : "Dark colours");
+        button.title = `${button.getAttribute("aria-label")} (d)`;
+        page.emit("theme", page.theme);
+    }
+
+    function turn() {
+        chosen = page.theme === "dark" ? "light" : "dark";
+        try { localStorage.setItem(KEY, chosen); } catch (error) { page.say("The choice lasts until the page is closed."); }
+        apply();
+    }
+
+    const button = page.tool({id: "theme", title: "Dark colours", icon: "\u25d0", onclick: turn});
+    system.addEventListener("change", apply);
+    page.key("d", "light or dark colours", turn, "Page");
+    apply();
+});
