@@ -1,0 +1,6 @@
+"""Native kernels: LLVM IR as text, compiled by llvmlite (the optional extra ``fast``).
+
+``builder`` writes functions, ``jit`` compiles them, ``vectors`` knows the registers of the host. The kernels
+themselves are functions that return text: ``elementwise`` (a fused region), ``gemm`` and ``pack`` (matrix
+products), ``rows`` (softmax, sums and copies, row by row). Texts may be joined into one module.
+"""
