@@ -63,14 +63,19 @@ def from_torch(module: Any) -> Any:
     return torch_import.from_torch(module)
 
 
-def to_onnx(net: Any, path: Any, example_input: Any) -> Path:
-    """Write ``net`` in evaluation, in single precision, as an ONNX file; return its path.
+def to_onnx(
+    net: Any, path: Any, example_input: Any, *, dtype: Any = "float32", unrolled: bool = False
+) -> Path:
+    """Write ``net`` in evaluation as an ONNX file; return its path.
 
     ``example_input`` is what ``net.forward`` takes; its first dimension is the batch and stays
-    free, all other sizes become fixed (for an ``Unroll`` the batch comes after the time, and the
-    file holds as many steps as the example has). The file was checked by ``onnx.checker`` and is
-    written whole or not at all. Values are named after annotated nodes; a table is one input or
-    output for each tensor: ``state_1``, ``state_2``, or ``input_2_1`` where nodes have no name.
+    free, all other sizes become fixed. An ``Unroll`` becomes a loop (ONNX's Scan) over any number
+    of time steps, the batch comes after the time; ``unrolled=True`` writes the steps one by one
+    instead, as many as the example has. ``dtype`` is what the file computes in, ``'float32'`` or
+    ``'float64'``, whatever the network's own type. The file was checked by ``onnx.checker``, and
+    where onnxruntime is installed run, and is written whole or not at all. Values are named after
+    annotated nodes; a table is one input or output for each tensor: ``state_1``, ``state_2``, or
+    ``input_2_1`` where nodes have no name.
 
     Raises ``ConversionError`` that lists every module that cannot be converted and why, before
     anything is written, and ``MissingExtraError`` where onnx is not installed.
@@ -78,7 +83,7 @@ def to_onnx(net: Any, path: Any, example_input: Any) -> Path:
     require("onnx", "onnx")
     from minigraph.interop import onnx_export
 
-    return onnx_export.to_onnx(net, path, example_input)
+    return onnx_export.to_onnx(net, path, example_input, dtype, unrolled)
 
 
 def to_networkx(net: Any) -> Any:

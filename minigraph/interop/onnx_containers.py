@@ -7,6 +7,7 @@ from typing import Any, Sequence
 import numpy as np
 
 from minigraph import nn, rnn
+from minigraph.interop.onnx_loops import unroll
 from minigraph.interop.onnx_structure import gather, reshaped
 from minigraph.interop.walker import Converter, Unconvertible
 from minigraph.tables import map_table
@@ -89,8 +90,7 @@ def _bottle(export: Any, m: Any, value: Any, name: str) -> Any:
         return array.reshape(*given.shape[:leading], -1, *array.shape[1:])
 
     whole = type(value)("", unfused(result.example, value.example), unfused(result.other, value.other))
-    shape = export.constant(whole.shaped(), f"{name}.shape")
-    return type(value)(export.op("Reshape", [result.name, shape], name), whole.example, whole.other)
+    return type(value)(reshaped(export, result, whole, name, like=value), whole.example, whole.other)
 
 
 def _weight_norm(export: Any, m: Any, value: Any, name: str) -> Any:
@@ -102,57 +102,6 @@ def _map_table(export: Any, m: Any, value: Any, name: str) -> Any:
     return [export.convert(m.module, entry, name) for entry in value]
 
 
-def _unroll(export: Any, m: Any, value: Any, name: str) -> Any:
-    """Write the steps one after the other, as many as the example has."""
-    step, moment = m.step, export.moment
-    entries = [value] if step.nInputs == 1 else list(value)
-    sequences = {k: entries[k] for k in m._sequences}
-    first = _first_leaf(next(iter(sequences.values())))
-    length = first.shape[0]
-    if first.varying[0]:
-        raise Unconvertible("the number of time steps would depend on the batch")
-    produced = []
-    for t in range(length):
-        export.moment = f"{moment}_t{t + 1}"
-        for k, sequence in sequences.items():
-            entries[k] = _at(export, sequence, t)
-        outputs = export.convert(step, entries[0] if step.nInputs == 1 else list(entries), name)
-        outputs = [outputs] if step.nOutputs == 1 else outputs
-        for source, target in m._feeds.items():
-            entries[target] = outputs[source]
-        produced.append(outputs)
-    export.moment = moment
-    nodes = step._network.outputs
-    names = [node.name or f"{name or 'output'}_{k}" for k, node in enumerate(nodes, 1)]
-    stacked = [_stack(export, list(column), label) for label, column in zip(names, zip(*produced))]
-    return stacked[0] if step.nOutputs == 1 else stacked
-
-
-def _first_leaf(value: Any) -> Any:
-    return _first_leaf(value[0]) if isinstance(value, list) else value
-
-
-def _at(export: Any, sequence: Any, t: int) -> Any:
-    if isinstance(sequence, list):
-        return [_at(export, entry, t) for entry in sequence]
-    return _value(
-        export, sequence, gather(export, sequence.name, 0, t, sequence.name), lambda array: array[t]
-    )
-
-
-def _stack(export: Any, values: list[Any], name: str) -> Any:
-    if isinstance(values[0], list):
-        return [
-            _stack(export, list(column), f"{name}_{k}") for k, column in enumerate(zip(*values), 1)
-        ]
-    front = export.constant([0], f"{name}.front")
-    wide = [export.op("Unsqueeze", [value.name, front], f"{value.name}.wide") for value in values]
-    return type(values[0])(
-        export.op("Concat", wide, name, axis=0), np.stack([value.example for value in values]),
-        np.stack([value.other for value in values]),
-    )
-
-
 CONTAINERS: dict[type, Converter] = {
     nn.Concat: _concat,
     nn.DepthConcat: _concat,
@@ -161,6 +110,9 @@ CONTAINERS: dict[type, Converter] = {
     nn.Bottle: _bottle,
     nn.MapTable: _map_table,
     nn.WeightNorm: _weight_norm,
+    nn.SpatialContrastiveNormalization: lambda export, m, value, name: export.convert(
+        m.normalizer, value, name
+    ),
     nn.DontCast: lambda export, m, value, name: export.child(m, 0, value, name),
-    rnn.Unroll: _unroll,
+    rnn.Unroll: unroll,
 }

@@ -6,24 +6,19 @@ ONNX value of the module's output; ``export.result`` is that output for the two 
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from typing import Any, Callable
 
 import numpy as np
 
 from minigraph import nn
+from minigraph.interop.onnx_criterions import loss_node
+from minigraph.interop.onnx_formula import Formula
 from minigraph.interop.walker import Converter, Unconvertible
 
 
 def _op(kind: str, **attributes: Any) -> Converter:
     """Return a converter to one ONNX operator on the input alone."""
     return lambda export, m, value, name: export.op(kind, [value.name], name, **attributes)
-
-
-def _op_with(kind: str, **fields: str) -> Converter:
-    """Return a converter to one operator with attributes taken from the module."""
-    return lambda export, m, value, name: export.op(
-        kind, [value.name], name, **{key: float(getattr(m, field)) for key, field in fields.items()}
-    )
 
 
 def _with_number(kind: str, number: Callable[[Any], float]) -> Converter:
@@ -35,12 +30,6 @@ def _with_number(kind: str, number: Callable[[Any], float]) -> Converter:
 
 def same(export: Any, m: Any, value: Any, name: str) -> str:
     """Pass the value on: the layer changes only gradients."""
-    return value.name
-
-
-def _copy(export: Any, m: Any, value: Any, name: str) -> str:
-    if export.result.example.dtype.kind != "f":
-        raise Unconvertible(f"it converts to {m.outtype}")
     return value.name
 
 
@@ -58,25 +47,6 @@ def _linear(export: Any, m: Any, value: Any, name: str) -> str:
 
 def _weight_norm(export: Any, m: Any, value: Any, name: str) -> str:
     return _linear(export, m.toLinear(), value, name)
-
-
-def rows_of(export: Any, indices: str, name: str) -> str:
-    """Return indices that count from 0 for those that count from 1."""
-    whole = export.op("Cast", [indices], f"{name}.whole", to=7)
-    return export.op("Sub", [whole, export.constant(1, f"{name}.one")], f"{name}.rows")
-
-
-def _lookup(export: Any, m: Any, value: Any, name: str) -> str:
-    if m.maxNorm is not None:
-        raise Unconvertible("maxNorm changes the weight when it is used")
-    rows = rows_of(export, value.name, name)
-    return export.op("Gather", [export.weight(m.weight, f"{name}.weight"), rows], name, axis=0)
-
-
-def _one_hot(export: Any, m: Any, value: Any, name: str) -> str:
-    depth = export.constant(m.outputSize, f"{name}.size")
-    values = export.constant([0.0, 1.0], f"{name}.values")
-    return export.op("OneHot", [rows_of(export, value.name, name), depth, values], name, axis=-1)
 
 
 def _bilinear(export: Any, m: Any, value: Any, name: str) -> str:
@@ -148,36 +118,69 @@ def _threshold(export: Any, m: Any, value: Any, name: str) -> str:
     return export.op("Where", [above, value.name, export.constant(float(m.val), f"{name}.value")], name)
 
 
+def _plus(export: Any, x: str, name: str) -> str:
+    """Return log(1 + exp(x)); onnxruntime's operator for it is of single precision."""
+    return Formula(export, name).softplus(x) if export.double else export.op("Softplus", [x], name)
+
+
 def _softplus(export: Any, m: Any, value: Any, name: str) -> str:
     if m.beta == 1:
-        return export.op("Softplus", [value.name], name)
+        return _plus(export, value.name, name)
     beta = export.constant(float(m.beta), f"{name}.beta")
-    plus = export.op("Softplus", [export.op("Mul", [value.name, beta], f"{name}.scaled")], f"{name}.plus")
+    plus = _plus(export, export.op("Mul", [value.name, beta], f"{name}.scaled"), f"{name}.plus")
     return export.op("Div", [plus, beta], name)
 
 
 def _log_sigmoid(export: Any, m: Any, value: Any, name: str) -> str:
-    plus = export.op("Softplus", [export.op("Neg", [value.name], f"{name}.negative")], f"{name}.plus")
+    plus = _plus(export, export.op("Neg", [value.name], f"{name}.negative"), f"{name}.plus")
     return export.op("Neg", [plus], name)
+
+
+def _softsign(export: Any, m: Any, value: Any, name: str) -> str:
+    if not export.double:
+        return export.op("Softsign", [value.name], name)
+    f = Formula(export, name)
+    return f("Div", value.name, f("Add", f("Abs", value.name), 1.0), called=name)
+
+
+def _elu(export: Any, m: Any, value: Any, name: str) -> str:
+    if not export.double:
+        return export.op("Elu", [value.name], name, alpha=float(m.alpha))
+    f = Formula(export, name)
+    below = f("Mul", f("Sub", f("Exp", f("Min", value.name, 0.0)), 1.0), float(m.alpha))
+    return f("Add", f("Max", value.name, 0.0), below, called=name)
 
 
 def _tanh_shrink(export: Any, m: Any, value: Any, name: str) -> str:
     return export.op("Sub", [value.name, export.op("Tanh", [value.name], f"{name}.tanh")], name)
 
 
-def _shrink(bias: bool) -> Converter:
-    return lambda export, m, value, name: export.op(
-        "Shrink", [value.name], name, lambd=float(m.lambda_), bias=float(m.lambda_) if bias else 0.0
-    )
+def _shrink(soft: bool) -> Converter:
+    def convert(export: Any, m: Any, value: Any, name: str) -> str:
+        limit = float(m.lambda_)
+        bias = limit if soft else 0.0
+        if not export.double:
+            return export.op("Shrink", [value.name], name, lambd=limit, bias=bias)
+        f, x = Formula(export, name), value.name  # attributes are of single precision
+        below = f("Where", f("Less", x, -limit), f("Add", x, bias), 0.0)
+        return f("Where", f("Greater", x, limit), f("Sub", x, bias), below, called=name)
+
+    return convert
+
+
+def _leaky(slope: Callable[[Any], float]) -> Converter:
+    def convert(export: Any, m: Any, value: Any, name: str) -> str:
+        if not export.double:
+            return export.op("LeakyRelu", [value.name], name, alpha=float(slope(m)))
+        f, x = Formula(export, name), value.name
+        return f("Add", f("Max", x, 0.0), f("Mul", f("Min", x, 0.0), float(slope(m))), called=name)
+
+    return convert
 
 
 def _prelu(export: Any, m: Any, value: Any, name: str) -> str:
     shape = m.slopes(value.example).shape
     return export.op("PRelu", [value.name, export.weight(m.weight, f"{name}.weight", shape)], name)
-
-
-def _rrelu(export: Any, m: Any, value: Any, name: str) -> str:
-    return export.op("LeakyRelu", [value.name], name, alpha=(m.lower + m.upper) / 2)
 
 
 def _softmax(kind: str, negative: bool = False) -> Converter:
@@ -237,71 +240,10 @@ def _batch_norm(export: Any, m: Any, value: Any, name: str) -> str:
     return export.op("BatchNormalization", [x, *statistics], name, epsilon=float(m.eps))
 
 
-# -- losses --------------------------------------------------------------------------------------------
-
-
-def _loss(export: Any, m: Any, value: Any, name: str) -> str:
-    c = m.criterion
-    maker = LOSSES.get(type(c))
-    if maker is None:
-        raise Unconvertible(f"ONNX has no counterpart of {c.typename()}")
-    number = maker(export, c, value, f"{name}.value")
-    return export.op("Reshape", [number, export.constant([1], f"{name}.shape")], name)
-
-
-def _squares(export: Any, c: Any, pair: Any, name: str) -> str:
-    numbers = [export.op("Cast", [entry.name], f"{name}.number", to=1) for entry in pair]
-    difference = export.op("Sub", numbers, f"{name}.difference")
-    squares = export.op("Mul", [difference, difference], f"{name}.squares")
-    return export.op("ReduceMean" if c.sizeAverage else "ReduceSum", [squares], name, keepdims=0)
-
-
-def _likelihood(export: Any, c: Any, pair: Any, name: str) -> str:
-    x = pair[0].name
-    if pair[0].example.ndim == 1:
-        x = export.op("Unsqueeze", [x, export.constant([0], f"{name}.front")], f"{name}.batch")
-    rows = rows_of(export, pair[1].name, name)
-    if pair[0].example.ndim < 3:
-        rows = export.op("Reshape", [rows, export.constant([-1], f"{name}.flat")], f"{name}.classes")
-    weights = [] if c.weights is None else [export.weight(c.weights, f"{name}.weights")]
-    return export.op(
-        "NegativeLogLikelihoodLoss", [x, rows, *weights], name, ignore_index=int(c.ignoreIndex) - 1,
-        reduction="mean" if c.sizeAverage else "sum",
-    )
-
-
-def _cross_entropy(export: Any, c: Any, pair: Any, name: str) -> str:
-    x, target = pair
-    scores = type(x)(
-        x.name, c._scores(x.example, target.example), c._scores(x.other, target.other)
-    )
-    if scores.example.ndim > 2:
-        raise Unconvertible("scores that are not (C,) or (B, C)")
-    values = x.name
-    if scores.shape != x.shape:
-        values = export.op(
-            "Reshape", [x.name, export.constant(scores.shaped(), f"{name}.shape")], f"{name}.scores"
-        )
-    logarithms = export.op("LogSoftmax", [values], f"{name}.logarithms", axis=-1)
-    twin = type(x)(logarithms, scores.example, scores.other)
-    c.nll.sizeAverage = c.sizeAverage
-    return _likelihood(export, c.nll, [twin, target], name)
-
-
-LOSSES: dict[type, Callable[[Any, Any, Sequence[Any], str], str]] = {
-    nn.MSECriterion: _squares,
-    nn.ClassNLLCriterion: _likelihood,
-    nn.SpatialClassNLLCriterion: _likelihood,
-    nn.CrossEntropyCriterion: _cross_entropy,
-}
-
 LAYERS: dict[type, Converter] = {
     nn.Linear: _linear,
     nn.LinearWeightNorm: _weight_norm,
-    nn.LookupTable: _lookup,
-    nn.OneHot: _one_hot,
     nn.Bilinear: _bilinear,
-    nn.Copy: _copy,
     nn.MM: _mm,
     nn.MV: _mv,
     nn.DotProduct: _dot,
@@ -321,7 +263,7 @@ LAYERS: dict[type, Converter] = {
     nn.LogSigmoid: _log_sigmoid,
     nn.Tanh: _op("Tanh"),
     nn.TanhShrink: _tanh_shrink,
-    nn.SoftSign: _op("Softsign"),
+    nn.SoftSign: _softsign,
     nn.SoftPlus: _softplus,
     nn.ReLU: _op("Relu"),
     nn.ReLU6: _clip,
@@ -330,9 +272,9 @@ LAYERS: dict[type, Converter] = {
     nn.Threshold: _threshold,
     nn.HardShrink: _shrink(False),
     nn.SoftShrink: _shrink(True),
-    nn.ELU: _op_with("Elu", alpha="alpha"),
-    nn.LeakyReLU: _op_with("LeakyRelu", alpha="negval"),
-    nn.RReLU: _rrelu,
+    nn.ELU: _elu,
+    nn.LeakyReLU: _leaky(lambda m: m.negval),
+    nn.RReLU: _leaky(lambda m: (m.lower + m.upper) / 2),
     nn.PReLU: _prelu,
     nn.CReLU: _crelu,
     nn.GatedLinearUnit: _glu,
@@ -352,6 +294,6 @@ LAYERS: dict[type, Converter] = {
     nn.GradientReversal: same,
     nn.ZeroGrad: same,
     nn.L1Penalty: same,
-    nn.ModuleFromCriterion: _loss,
-    nn.CriterionTable: _loss,
+    nn.ModuleFromCriterion: loss_node,
+    nn.CriterionTable: loss_node,
 }

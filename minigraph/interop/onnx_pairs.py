@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from minigraph import nn
-from minigraph.interop.onnx_layers import rows_of
 from minigraph.interop.onnx_structure import gather
 from minigraph.interop.walker import Converter
 from minigraph.nn.simple.shape import axis_of
@@ -95,11 +94,6 @@ def _mixture(export: Any, m: Any, value: Any, name: str) -> str:
     return total
 
 
-def _index(export: Any, m: Any, value: Any, name: str) -> str:
-    axis = m.dimension - 1 if m.dimension > 0 else m.dimension
-    return export.op("Gather", [value[0].name, rows_of(export, value[1].name, name)], name, axis=axis)
-
-
 PAIRS: dict[type, Converter] = {
     nn.Euclidean: _euclidean,
     nn.WeightedEuclidean: _euclidean,
@@ -107,5 +101,4 @@ PAIRS: dict[type, Converter] = {
     nn.CosineDistance: _cosine_distance,
     nn.PairwiseDistance: _pairwise_distance,
     nn.MixtureTable: _mixture,
-    nn.Index: _index,
 }

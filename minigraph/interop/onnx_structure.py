@@ -15,10 +15,34 @@ _END = np.iinfo(np.int64).max
 # -- shapes ------------------------------------------------------------------------------------------
 
 
-def reshaped(export: Any, value: Any, result: Any, name: str) -> str:
-    """Give ``value`` the shape of ``result``; a dimension that depends on the batch stays free."""
-    shape = export.constant(result.shaped(value), f"{name}.shape")
+def reshaped(export: Any, value: Any, result: Any, name: str, like: Any = None) -> str:
+    """Give ``value`` the shape of ``result``; dimensions that are free stay free.
+
+    Where more than one of them is, they are taken from ``like`` (``value`` itself by default).
+    """
+    try:
+        shape = export.constant(result.shaped(value if like is None else None), f"{name}.shape")
+    except Unconvertible:
+        shape = _free_shape(export, value if like is None else like, result, name)
     return export.op("Reshape", [value.name, shape], name)
+
+
+def _free_shape(export: Any, like: Any, result: Any, name: str) -> str:
+    """Return the shape of ``result``, its free dimensions those of ``like`` that are of the same size."""
+    parts: list[str] = []
+    rest = False
+    for pair in result.pairs:
+        if pair[0] == pair[1]:
+            parts.append(export.constant([pair[0]], f"{name}.size"))
+        elif pair in like.pairs:
+            axis = like.pairs.index(pair)
+            parts.append(export.op("Shape", [like.name], f"{name}.size", start=axis, end=axis + 1))
+        elif not rest:
+            rest = True
+            parts.append(export.constant([-1], f"{name}.size"))
+        else:
+            raise Unconvertible("more than one dimension of its shape depends on the batch")
+    return str(export.op("Concat", parts, f"{name}.shape", axis=0))
 
 
 def _rearranged(export: Any, m: Any, value: Any, name: str) -> str:
@@ -50,6 +74,7 @@ def gather(export: Any, x: str, axis: int, position: int, name: str) -> str:
 
 def _select(export: Any, m: Any, value: Any, name: str) -> str:
     *before, position = m._place(value.shape)
+    # One counted from the end stays so: where the end is may be free.
     return gather(export, value.name, len(before), position, name)
 
 
@@ -73,12 +98,14 @@ def _transpose(export: Any, m: Any, value: Any, name: str) -> str:
 def _convert(export: Any, m: Any, value: Any, name: str) -> str:
     if "*" in m.inputShape or m.inputShape == m.outputShape:
         return value.name
+    x = value.name
     if len(m._axes) != value.example.ndim:
-        raise Unconvertible("an input without a batch")
-    moved = export.op("Transpose", [value.name], f"{name}.moved", perm=m._axes)
+        batch = export.constant([m.inputShape.index("b")], f"{name}.batch")
+        x = export.op("Unsqueeze", [x, batch], f"{name}.of_one")
+    moved = export.op("Transpose", [x], f"{name}.moved", perm=m._axes)
     if m.outputShape == "b" and set(m.inputShape) != {"b"}:
-        return gather(export, moved, 1, 0, name)
-    return export.op("Reshape", [moved, export.constant(export.result.shaped(), f"{name}.shape")], name)
+        moved = gather(export, moved, 1, 0, f"{name}.first")
+    return reshaped(export, type(value)(moved, value.example, value.other), export.result, name, like=value)
 
 
 def _padding(export: Any, m: Any, value: Any, name: str) -> str:

@@ -8,10 +8,11 @@ from typing import Any, Sequence
 import numpy as np
 
 from minigraph import nn
+from minigraph.interop.onnx_formula import Formula
 from minigraph.interop.walker import Converter, Unconvertible
 
 
-def _batched(export: Any, value: Any, rank: int, name: str, make: Any) -> str:
+def batched(export: Any, value: Any, rank: int, name: str, make: Any) -> str:
     """Apply an operator that needs a batch: ``make(x, name)``; one is put in front if there is none."""
     if value.example.ndim == rank:
         return make(value.name, name)
@@ -39,7 +40,7 @@ def _convolution(export: Any, m: Any, value: Any, name: str) -> str:
     else:
         weight = weight.reshape(shape)
     parameters = _parameters(export, m, weight, bias, name)
-    return _batched(export, value, len(kernel) + 2, name, lambda x, n: export.op(
+    return batched(export, value, len(kernel) + 2, name, lambda x, n: export.op(
         "Conv", [x, *parameters], n, kernel_shape=list(kernel), strides=list(stride),
         pads=[*pad, *pad], dilations=list(dilation), group=groups,
     ))
@@ -55,7 +56,7 @@ def _full_convolution(export: Any, m: Any, value: Any, name: str) -> str:
             raise Unconvertible("the output's size depends on the batch")
         adjust = tuple((n + 2 * p - k) % d for n, p, k, d in zip(sizes, pad, kernel, stride))
     parameters = _parameters(export, m, m.weight, m.bias, name)
-    return _batched(export, value, len(kernel) + 2, name, lambda x, n: export.op(
+    return batched(export, value, len(kernel) + 2, name, lambda x, n: export.op(
         "ConvTranspose", [x, *parameters], n, kernel_shape=list(kernel), strides=list(stride),
         pads=[*pad, *pad], output_padding=list(adjust),
     ))
@@ -67,7 +68,7 @@ def _frames(export: Any, m: Any, value: Any, name: str, make: Any) -> str:
     order = [*range(rank - 2), rank - 1, rank - 2]
     swapped = export.op("Transpose", [value.name], f"{name}.frames", perm=order)
     inner = type(value)(swapped, value.example, value.other)
-    made = _batched(export, inner, 3, f"{name}.window", make)
+    made = batched(export, inner, 3, f"{name}.window", make)
     return export.op("Transpose", [made], name, perm=order)
 
 
@@ -88,7 +89,7 @@ def _temporal_convolution(export: Any, m: Any, value: Any, name: str) -> str:
         )
 
     if getattr(m, "featFirst", False):
-        return _batched(export, value, 3, name, make)
+        return batched(export, value, 3, name, make)
     return _frames(export, m, value, name, make)
 
 
@@ -96,7 +97,7 @@ def _sub_sampling(export: Any, m: Any, value: Any, name: str) -> str:
     kernel, stride, _, _ = m._window
     weight = np.broadcast_to(m.weight.reshape(-1, 1, 1, 1), (m.nInputPlane, 1, *kernel)).copy()
     parameters = _parameters(export, m, weight, m.bias, name)
-    return _batched(export, value, 4, name, lambda x, n: export.op(
+    return batched(export, value, 4, name, lambda x, n: export.op(
         "Conv", [x, *parameters], n, kernel_shape=list(kernel), strides=list(stride),
         group=m.nInputPlane,
     ))
@@ -117,10 +118,22 @@ def _max_pooling(export: Any, m: Any, value: Any, name: str) -> str:
         ))
     places = export.result.shape[-len(kernel):]
     ends = _ends(m, value.shape[-len(kernel):], places)
-    return _batched(export, value, len(kernel) + 2, name, lambda x, n: export.op(
-        "MaxPool", [x], n, kernel_shape=list(kernel), strides=list(stride), pads=[*pad, *ends],
-        dilations=list(dilation),
-    ))
+
+    def make(x: str, label: str) -> str:
+        wanted = id(m) in export.pooled
+        made = export.op(
+            "MaxPool", [x], label, outputs=1 + wanted, kernel_shape=list(kernel), strides=list(stride),
+            pads=[*pad, *ends], dilations=list(dilation),
+        )
+        if not wanted:
+            return str(made)
+        # For the layer that undoes this one: ONNX counts through the whole tensor, not in a plane.
+        f = Formula(export, f"{name}.places")
+        size = prod(value.shape[-len(kernel):])
+        export.pooled[id(m)] = f("Mod", f("Reshape", made[1], [0, 0, -1]), size)
+        return str(made[0])
+
+    return batched(export, value, len(kernel) + 2, name, make)
 
 
 def _average_pooling(export: Any, m: Any, value: Any, name: str) -> str:
@@ -137,7 +150,7 @@ def _average_pooling(export: Any, m: Any, value: Any, name: str) -> str:
         )
         return mean if plain else export.op("Mul", [mean, export.constant(share, f"{label}.share")], label)
 
-    return _batched(export, value, len(kernel) + 2, name, make)
+    return batched(export, value, len(kernel) + 2, name, make)
 
 
 def _separable(export: Any, m: Any, value: Any, name: str) -> str:
@@ -148,8 +161,13 @@ def _separable(export: Any, m: Any, value: Any, name: str) -> str:
 
 
 def _nearest(export: Any, m: Any, value: Any, name: str) -> str:
-    scales = export.constant([1.0, 1.0, float(m.scale_factor), float(m.scale_factor)], f"{name}.scales")
-    return _batched(export, value, 4, name, lambda x, n: export.op(
+    scale, rank = m.scale_factor, value.example.ndim
+    if export.double:  # onnxruntime resizes in single precision only
+        f = Formula(export, name)
+        rows, columns = (np.repeat(np.arange(n), scale) for n in value.shape[-2:])
+        return f("Gather", f("Gather", value.name, rows, axis=rank - 2), columns, called=name, axis=rank - 1)
+    scales = export.constant([1.0, 1.0, float(scale), float(scale)], f"{name}.scales")
+    return batched(export, value, 4, name, lambda x, n: export.op(
         "Resize", [x, "", scales], n, mode="nearest", coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
     ))
@@ -184,7 +202,7 @@ def _border(mode: str) -> Converter:
 
 
 def _response(export: Any, m: Any, value: Any, name: str) -> str:
-    return _batched(export, value, 4, name, lambda x, n: export.op(
+    return batched(export, value, 4, name, lambda x, n: export.op(
         "LRN", [x], n, size=m.size, alpha=float(m.alpha), beta=float(m.beta), bias=float(m.k)
     ))
 
