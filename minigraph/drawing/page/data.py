@@ -40,7 +40,7 @@ A value is ``null``, ``{"entries": [value, ...]}`` for a table, or for a tensor 
 
 **The front end** is every ``*.css`` and ``*.js`` file of this folder, inlined by ``page.py``:
 ``page.*`` first, the others by name. Scripts share one scope, so each keeps its names to itself
-in a part, which runs once everything is loaded, the parts by the files' names::
+in a part, which runs once everything is loaded, in the same order of files::
 
     page.part("player", () => {
         if (!page.traces.length) return;
@@ -79,11 +79,12 @@ in a part, which runs once everything is loaded, the parts by the files' names::
 ``page.key("n", "next step", handler, group)``
     a key (as ``KeyboardEvent.key``, ``"Shift+ArrowLeft"``), listed in the help. Keys do nothing
     while the user types.
-``page.tool({id, title, icon, onclick})``
+``page.tool({id, title, icon, onclick, order})``
     a button in the header.
 ``page.on(event, handler)``, ``page.emit(event, ...values)``
     events: ``select`` (node or null), ``slot`` (row or null), ``view`` (direction), ``move``
-    ({x, y, scale} of the picture), ``theme`` (``"light"`` or ``"dark"``), ``ready``.
+    ({x, y, scale} of the picture), ``theme`` (``"light"`` or ``"dark"``), ``mark`` (class,
+    elements), ``paint`` (node), ``ready`` (all parts have run).
 ``page.h(tag, attributes, ...children)``, ``page.s(...)``
     makes an HTML or an SVG element; ``on…`` attributes are listeners, null children are skipped.
 ``page.number(value)``, ``page.shape(value)``
@@ -175,7 +176,7 @@ def _node_data(node: Node) -> Data:
     return {
         "id": node.id,
         "name": clean(node.name),
-        "label": clean(node.label()),
+        "label": clean(_label(node)),
         "role": data.role or "module",
         "type": "" if data.module is None else clean(data.module.typename().removeprefix("nn.")),
         "module": clean(module_text(node)),
@@ -194,6 +195,20 @@ def _node_data(node: Node) -> Data:
             for parameter in named_parameters(data.module)
         ],
     }
+
+
+def _label(node: Node) -> str:
+    """Return the name, or what a helper node is in words."""
+    data = node.data
+    if node.name or data.module is not None:
+        return node.label()
+    if data.role in ("in", "out"):
+        return f"{data.role}put"
+    whole = data.mapindex[0]
+    if data.role == "split":
+        return f"split of {_label(Node(whole))}"
+    source = whole.mapindex[0] if whole.role == "split" else whole
+    return f"entry {data.selectindex} of {_label(Node(source))}"
 
 
 def _boxes(picture: Picture, edges: Iterable[Edge]) -> dict[int, int]:

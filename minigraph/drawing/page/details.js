@@ -102,7 +102,8 @@ page.part("details", () => {
     }
 
     function showGraph() {
-        const inputs = [...page.nodes.values()].filter((node) => node.forwardOrder);
+        const order = `${page.view}Order`;
+        const visited = [...page.nodes.values()].filter((node) => node[order]).sort((a, b) => a[order] - b[order]);
         panel.element.replaceChildren(
             h("div", {class: "node-head"}, h("h2", {}, "The whole graph"),
                 h("p", {class: "hint"}, "Click a node, or press an arrow key, to see what it is. ",
@@ -115,10 +116,11 @@ page.part("details", () => {
                     : page.graph.ran.forward ? "of a forward pass" : "none: it has not run yet")),
             section("Colours", h("ul", {class: "legend"}, page.graph.families.map(({key, title}) => h("li", {},
                 h("i", {class: `swatch ${key}`, style: `--fill: var(--${key}-fill); --border: var(--${key}-border)`}), title)))),
-            inputs.length ? section("Order of the forward pass", h("ol", {class: "plain order"},
-                inputs.sort((a, b) => a.forwardOrder - b.forwardOrder).slice(0, 200).map((node) => h("li", {}, nodeButton(node.id))))) : "");
+            visited.length ? section(`Order of the ${page.view} pass`, h("ol", {class: "plain order"},
+                visited.slice(0, 200).map((node) => h("li", {}, nodeButton(node.id))))) : "");
     }
 
     page.on("select", (node) => (node ? showNode(node) : showGraph()));
+    page.on("view", () => { if (!page.selected) showGraph(); });
     showGraph();
 });

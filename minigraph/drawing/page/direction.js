@@ -3,10 +3,10 @@
 page.part("direction", () => {
     const {h} = page;
     const buttons = {
-        forward: h("button", {class: "button", title: "The way the values go (b)", onclick: () => page.setView("forward")},
-            "\u2193 Forward"),
-        backward: h("button", {class: "button", title: "The way the gradients go (b)", onclick: () => page.setView("backward")},
-            "\u2191 Backward"),
+        forward: h("button", {class: "button", title: "The way the values go (b)", "aria-label": "Forward", onclick: () => page.setView("forward")},
+            "\u2193", h("span", {class: "words"}, " Forward")),
+        backward: h("button", {class: "button", title: "The way the gradients go (b)", "aria-label": "Backward", onclick: () => page.setView("backward")},
+            "\u2191", h("span", {class: "words"}, " Backward")),
     };
     page.tools.prepend(h("div", {class: "switch", role: "group", "aria-label": "Direction"}, buttons.forward, buttons.backward));
     page.on("view", (view) => {

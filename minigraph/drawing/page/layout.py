@@ -18,8 +18,8 @@ from minigraph.drawing.source import dot_source
 from minigraph.drawing.style import CLUSTER_BORDER, CLUSTER_FILL, EDGE, FAINT, FAMILIES, INK, MARKS, WARNING
 from minigraph.drawing.svg import render_svg
 
-#: How far from an arrow's tip its line ends, so that it does not blunt the tip.
-_TIP = 1.6
+#: The gap that Graphviz leaves between the tip of an arrow and the outline of a node.
+_TIP = 2.0
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 Point = tuple[float, float]
@@ -97,7 +97,7 @@ def _recolor(group: ET.Element, family: Optional[str] = None) -> None:
 
 
 def _turn_both_ways(group: ET.Element) -> None:
-    """Tell the two arrow heads apart and lead the line to both tips."""
+    """Tell the two arrow heads apart; where one is not shown, a stub takes the line to the node."""
     line = next(group.iter(f"{{{SVG}}}path"), None)
     heads = list(group.iter(f"{{{SVG}}}polygon"))
     if line is None or len(heads) != 2:
@@ -108,12 +108,16 @@ def _turn_both_ways(group: ET.Element) -> None:
     first_is_start = math.dist(tips[0], points[0]) + math.dist(tips[1], points[-1]) <= (
         math.dist(tips[1], points[0]) + math.dist(tips[0], points[-1])
     )
-    start, end = (0, 1) if first_is_start else (1, 0)
-    heads[start].set("class", "head backward")
-    heads[end].set("class", "head forward")
-    begin, finish = _before(points[0], tips[start]), _before(points[-1], tips[end])
-    curve = line.get("d", "").lstrip("M").partition("C")
-    line.set("d", f"M{_text(begin)}L{curve[0]}C{curve[2]}L{_text(finish)}")
+    ends = (heads, tips) if first_is_start else (heads[::-1], tips[::-1])
+    for way, head, tip, base in zip(("backward", "forward"), *ends, (points[0], points[-1])):
+        head.set("class", f"head {way}")
+        node = _beyond(base, tip)
+        stub = ET.Element(f"{{{SVG}}}path", {
+            "class": f"stub {way}", "fill": "none", "stroke": line.get("stroke", EDGE),
+            "d": f"M{base[0]:.2f},{base[1]:.2f}L{node[0]:.2f},{node[1]:.2f}",
+        })
+        parent = next(element for element in group.iter() if line in list(element))
+        parent.insert(list(parent).index(line) + 1, stub)
 
 
 def _points(numbers: str) -> list[Point]:
@@ -121,16 +125,10 @@ def _points(numbers: str) -> list[Point]:
     return list(zip(found[::2], found[1::2]))
 
 
-def _before(base: Point, tip: Point) -> Point:
-    length = math.dist(base, tip)
-    if length <= _TIP:
-        return base
-    part = 1 - _TIP / length
+def _beyond(base: Point, tip: Point) -> Point:
+    """Return the point where the node begins, a little further on than the arrow's tip."""
+    part = 1 + _TIP / max(math.dist(base, tip), _TIP)
     return (base[0] + part * (tip[0] - base[0]), base[1] + part * (tip[1] - base[1]))
-
-
-def _text(point: Point) -> str:
-    return f"{point[0]:.2f},{point[1]:.2f}"
 
 
 # -- cells ---------------------------------------------------------------------------------------
@@ -150,12 +148,10 @@ def _point_out(group: ET.Element, node: PictureNode) -> None:
     rules = [_points(line.get("points", "")) for line in group.iter(f"{{{SVG}}}polyline")]
     across = sorted(points[0][1] for points in rules if abs(points[0][1] - points[-1][1]) < 0.1)
     down = [points for points in rules if abs(points[0][0] - points[-1][0]) < 0.1]
-    text = next(group.iter(f"{{{SVG}}}text"))
-    place = list(group).index(text)
-    rows = (
-        (node.above, top, across[0] if across else bottom), (node.below, across[-1] if across else top, bottom)
-    )
-    for cells, high, low in rows:
+    parent = next(element for element in group.iter() if element.find(f"{{{SVG}}}text") is not None)
+    place = [child.tag for child in parent].index(f"{{{SVG}}}text")
+    upper, lower = (across[0], across[-1]) if across else (bottom, top)
+    for cells, high, low in ((node.above, top, upper), (node.below, lower, bottom)):
         if not cells:
             continue
         inside = sorted(
@@ -168,12 +164,12 @@ def _point_out(group: ET.Element, node: PictureNode) -> None:
         for position, (cell, start, end) in enumerate(zip(cells, sides, sides[1:]), 1):
             rect = ET.Element(f"{{{SVG}}}rect", {
                 "class": "cell", "x": f"{start:.2f}", "y": f"{high:.2f}", "width": f"{end - start:.2f}",
-                "height": f"{low - high:.2f}", "data-entry": str(position),
+                "height": f"{low - high:.2f}", "rx": "5", "data-entry": str(position),
                 "data-row": "above" if cells is node.above else "below",
             })
             if cell.id:
                 rect.set("data-id", str(cell.id))
-            group.insert(place, rect)
+            parent.insert(place, rect)
             place += 1
 
 

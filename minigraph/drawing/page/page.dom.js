@@ -18,6 +18,14 @@
     page.h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
     page.s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
+    const ICONS = {
+        theme: "M8 1.5a6.5 6.5 0 1 0 0 13a6.5 6.5 0 1 0 0-13ZM8 2v12a6 6 0 0 0 0-12Z",
+        side: "M2.5 2.5h11a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1h-11a1 1 0 0 1-1-1v-9a1 1 0 0 1 1-1ZM10 2.5h3.5a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H10Z",
+        help: "M5.6 6a2.4 2.4 0 1 1 3.4 2.2c-.6.3-1 .8-1 1.4v.4M8 12.4v.4",
+    };
+    page.icon = (name) => page.s("svg", {viewBox: "0 0 16 16", class: `icon ${name}`, "aria-hidden": "true"},
+        ICONS[name].split(/(?=M)/).map((d) => page.s("path", {d})));
+
     page.number = (value) => {
         if (value === null || value === undefined) return "";
         if (typeof value === "string") return value;

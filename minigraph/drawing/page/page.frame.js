@@ -85,9 +85,11 @@
         return panel;
     };
 
-    page.tool = ({id, title, icon, onclick}) => {
+    page.tool = ({id, title, icon, onclick, order = 50}) => {
         const button = h("button", {class: "button quiet", id, title, "aria-label": title, onclick}, icon);
+        button.dataset.order = order;
         tools.append(button);
+        tools.append(...[...tools.children].sort((a, b) => (a.dataset.order || 0) - (b.dataset.order || 0)));
         return button;
     };
 }

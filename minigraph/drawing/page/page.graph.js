@@ -71,6 +71,8 @@
             else shape.style.setProperty("fill", color);
         }
         elementOf(node).classList.toggle("painted", Boolean(color));
+        node.color = color || null;
+        page.emit("paint", node);
     };
 
     // Everything that a node's value reaches, or comes from.

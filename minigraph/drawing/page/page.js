@@ -10,23 +10,25 @@ const page = (() => {
         handlers.get(event).push(handler);
     }
 
+    // A part that fails must not take the others with it: its error goes to the console.
+    function attempt(name, action) {
+        try {
+            action();
+        } catch (error) {
+            console.error(`${name}: ${error.stack || error}`);
+        }
+    }
+
     function emit(event, ...values) {
-        for (const handler of handlers.get(event) || []) handler(...values);
+        for (const handler of handlers.get(event) || []) attempt(event, () => handler(...values));
     }
 
     function part(name, setup) {
         parts.push([name, setup]);
     }
 
-    // A part that fails must not take the others with it: its error goes to the console.
     function start() {
-        for (const [name, setup] of parts) {
-            try {
-                setup();
-            } catch (error) {
-                console.error(`${name}: ${error.stack || error}`);
-            }
-        }
+        for (const [name, setup] of parts) attempt(name, setup);
         emit("ready");
         document.documentElement.dataset.ready = "yes";
     }

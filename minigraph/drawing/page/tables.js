@@ -70,6 +70,8 @@ page.part("tables", () => {
         explain(row);
         if (!row) return;
         panel.show();
+        const end = /^(gradI|i)nput/.test(row.path) ? "forward" : "backward";
+        page.revealAll([row.node, ...page.reach([row.node], end).nodes]);
         const button = buttons.get(row.path);
         if (button) button.scrollIntoView({block: "nearest"});
     });

@@ -21,7 +21,7 @@ page.part("theme", () => {
         apply();
     }
 
-    const button = page.tool({id: "theme", title: "Dark colours", icon: "\u25d0", onclick: turn});
+    const button = page.tool({order: 60, id: "theme", title: "Dark colours", icon: page.icon("theme"), onclick: turn});
     system.addEventListener("change", apply);
     page.key("d", "light or dark colours", turn, "Page");
     apply();

@@ -4,6 +4,7 @@ page.part("view", () => {
     const {stage, picture} = page;
     const {width, height} = picture.viewBox.baseVal;
     const MARGIN = 24;
+    const READABLE = 0.5;
     const place = {x: 0, y: 0, scale: 1};
     const limits = () => ({least: Math.min(0.05, whole()), most: 6});
     let frame = 0;
@@ -59,15 +60,35 @@ page.part("view", () => {
         move();
     }
 
+    // What the page moves by itself glides, so that the eye can follow.
+    const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+    let glide = 0;
+
+    function glideTo(scale, x, y) {
+        cancelAnimationFrame(glide);
+        const from = {...place};
+        const began = performance.now();
+        const last = still.matches ? 0 : 260;
+        function onward(now) {
+            const part = last ? Math.min(1, (now - began) / last) : 1;
+            const eased = 1 - (1 - part) ** 3;
+            put(from.scale * (scale / from.scale) ** eased, from.x + (x - from.x) * eased, from.y + (y - from.y) * eased);
+            if (part < 1) glide = requestAnimationFrame(onward);
+        }
+        onward(began);
+    }
+    stage.addEventListener("pointerdown", () => cancelAnimationFrame(glide));
+
     function fit() {
         const scale = Math.min(1.5, whole());
-        put(scale, (stage.clientWidth - width * scale) / 2, (stage.clientHeight - height * scale) / 2);
+        glideTo(scale, (stage.clientWidth - width * scale) / 2, (stage.clientHeight - height * scale) / 2);
     }
 
     // A tall graph would be too small to read if all of it were shown: it opens at its top.
     function open() {
         const scale = Math.min(1, (stage.clientWidth - 2 * MARGIN) / width);
-        if (whole() > 0.6 || scale < 0.35) fit();
+        const all = Math.min(1.5, whole());
+        if (all > 0.6 || scale < 0.35) put(all, (stage.clientWidth - width * all) / 2, (stage.clientHeight - height * all) / 2);
         else put(scale, (stage.clientWidth - width * scale) / 2, MARGIN);
     }
 
@@ -86,13 +107,26 @@ page.part("view", () => {
         const bottom = Math.max(...boxes.map((box) => box.y + box.height));
         const room = {width: stage.clientWidth - 2 * MARGIN, height: stage.clientHeight - 2 * MARGIN};
         const most = Math.min(room.width / (right - left), room.height / (bottom - top));
-        if (place.scale > most) zoom(most / place.scale);
-        else if (place.scale < 0.5 && ids.length === 1) zoom(Math.min(1, most) / place.scale);
-        const seen = {left: left * place.scale + place.x, right: right * place.scale + place.x,
-            top: top * place.scale + place.y, bottom: bottom * place.scale + place.y};
-        pan(
-            seen.left < MARGIN ? MARGIN - seen.left : Math.min(0, room.width + MARGIN - seen.right),
-            seen.top < MARGIN ? MARGIN - seen.top : Math.min(0, room.height + MARGIN - seen.bottom));
+        let scale = place.scale;
+        if (scale > most) scale = most;
+        else if (scale < READABLE && most > scale) scale = Math.min(1, most);
+        const middle = {x: stage.clientWidth / 2, y: stage.clientHeight / 2};
+        let x = middle.x - (middle.x - place.x) * (scale / place.scale);
+        let y = middle.y - (middle.y - place.y) * (scale / place.scale);
+        if (left * scale + x < MARGIN) x = MARGIN - left * scale;
+        else if (right * scale + x > MARGIN + room.width) x = MARGIN + room.width - right * scale;
+        if (top * scale + y < MARGIN) y = MARGIN - top * scale;
+        else if (bottom * scale + y > MARGIN + room.height) y = MARGIN + room.height - bottom * scale;
+        if (scale !== place.scale || x !== place.x || y !== place.y) glideTo(scale, x, y);
+    };
+
+    // All of them if they can be read together, else the first.
+    page.revealAll = (ids) => {
+        const boxes = ids.map((id) => page.place(page.nodes.get(id)));
+        const wide = Math.max(...boxes.map((box) => box.x + box.width)) - Math.min(...boxes.map((box) => box.x));
+        const high = Math.max(...boxes.map((box) => box.y + box.height)) - Math.min(...boxes.map((box) => box.y));
+        const most = Math.min((stage.clientWidth - 2 * MARGIN) / wide, (stage.clientHeight - 2 * MARGIN) / high);
+        page.reveal(most >= READABLE ? ids : ids.slice(0, 1));
     };
 
     stage.addEventListener("wheel", (event) => {
