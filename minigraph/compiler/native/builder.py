@@ -236,6 +236,15 @@ class Function:
         """The smaller of two integers."""
         return self.select(a.compare("slt", b), a, b)
 
+    def larger(self, a: Value, b: Operand) -> Value:
+        """The larger of two integers."""
+        return self.select(a.compare("sgt", b), a, b)
+
+    def shuffle(self, low: Value, high: Value, order: Sequence[int]) -> Value:
+        """Lanes chosen by number from two vectors laid end to end."""
+        lanes = ", ".join(f"i32 {lane}" for lane in order)
+        return self.emit(low.type, f"shufflevector {low}, {high}, <{len(order)} x i32> <{lanes}>")
+
     def splat(self, scalar: Value, lanes: int) -> Value:
         """A vector whose lanes all hold ``scalar``."""
         type = f"<{lanes} x {scalar.type}>"

@@ -1,0 +1,216 @@
+"""Matrix products C (+)= A B, specialised to what is known of the shapes.
+
+C[m, n] = sum over k of A[m * a_row + k * a_col] * B[k, n]. B comes in panels of ``panel_width`` columns:
+panel ``p`` starts at ``B + p * b_panel`` and has the row stride ``b_row``. A row-major B has its own row
+stride and ``b_panel = panel_width``; one that ``define_pack`` has copied has ``b_row = panel_width`` and
+``b_panel = K * panel_width``.
+
+Two walks, both around the tiles of ``gemm_tile``:
+
+- *direct*, for few rows (the product of one time step): panel by panel, K in blocks that stay in the
+first-level cache, tiles of equal height read A in place. The row-major B is copied only in its last,
+narrow panel. - *blocked*, for many rows, and A in any order: blocks of A of some 160 KiB are copied into
+strips that stay in the second-level cache, and every block of a row-major B to a panel.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from minigraph.compiler.native.builder import Function, Value
+from minigraph.compiler.native.gemm_tile import PANEL_VECTORS, define_tile, largest_rows
+from minigraph.compiler.native.pack import copy_panel, define_strips
+from minigraph.compiler.native.vectors import Vectors, vectors_of
+
+DIRECT_ROWS = 64
+# Bytes of a panel's block (first-level cache) and of a block of A (second-level cache).
+PANEL_BYTES = 40 * 1024
+BLOCK_BYTES = 160 * 1024
+
+_LABELS = ("A", "a_row", "a_col", "B", "b_row", "b_panel", "C", "c_row", "M", "N", "K")
+
+
+def define_gemm(
+    name: str,
+    dtype: Any,
+    M: Optional[int] = None,
+    N: Optional[int] = None,
+    K: Optional[int] = None,
+    *,
+    packed: bool = True,
+    a_col: Optional[int] = None,
+    width: Optional[int] = None,
+) -> str:
+    """Text of ``void @name(ptr A, i64 a_row, i64 a_col, ptr B, i64 b_row, i64 b_panel, ptr C, i64 c_row,
+    i64 M, i64 N, i64 K, i32 accumulate)``, with its internal functions ``@name.…``.
+
+    ``M``, ``N``, ``K`` and ``a_col`` may be fixed here; the arguments of the call are then ignored.
+    ``packed``: B comes from ``define_pack``; otherwise it is row-major. With ``accumulate`` the product is
+    added to C. The function needs no scratch memory from outside: up to 64 rows it uses at most 48 KiB of
+    stack, beyond at most 224 KiB. C must not overlap A or B.
+    """
+    vectors = vectors_of(dtype, width)
+    constants = {
+        label: number
+        for label, number in (("M", M), ("N", N), ("K", K), ("a_col", a_col))
+        if number is not None
+    }
+    if packed:
+        constants["b_row"] = PANEL_VECTORS * vectors.lanes
+    direct = M is not None and M <= DIRECT_ROWS
+    write = _Direct if direct else _Blocked
+    return write(name, vectors, constants, packed).text()
+
+
+def even_heights(rows: int, largest: int) -> list[int]:
+    """Heights of tiles that cover ``rows`` rows: equal if a good height divides, else as even as can be."""
+    for height in range(largest, largest // 2, -1):
+        if rows % height == 0:
+            return [height] * (rows // height)
+    count = -(-rows // largest)
+    return [rows // count + (index < rows % count) for index in range(count)]
+
+
+class _Walk:
+    """What both walks share: the function under construction, its blocks of k and its tiles."""
+
+    def __init__(self, name: str, vectors: Vectors, constants: dict[str, int], packed: bool) -> None:
+        self.name, self.vectors, self.constants, self.packed = name, vectors, constants, packed
+        self.panel = PANEL_VECTORS * vectors.lanes
+        parameters = [("ptr" if label in "ABC" else "i64", label) for label in _LABELS]
+        parameters.append(("i32", "accumulate"))
+        self.function = Function(name, parameters, width=vectors.width, constants=constants)
+        self.accumulate = self.function["accumulate"].compare("ne", 0)
+        self.tiles: dict[str, str] = {}
+        self.largest_k = PANEL_BYTES // (self.panel * vectors.item_size)
+
+    def text(self) -> str:
+        """The function and those it calls."""
+        self.write()
+        return self.function.finish() + "".join(self.tiles.values())
+
+    def write(self) -> None:
+        raise NotImplementedError
+
+    def place(self, label: str, *offsets: Value) -> Value:
+        """The address of an array's number at the sum of ``offsets``."""
+        pointer = self.function[label]
+        for offset in offsets:
+            pointer = self.function.at(pointer, offset, self.vectors.scalar)
+        return pointer
+
+    def even_step(self, count: Value, largest: int, multiple: int) -> Value:
+        """The step of equal blocks of at most ``largest``, in multiples of ``multiple``."""
+        blocks = self.function.larger((count + (largest - 1)) // largest, 1)
+        step = (count + blocks - 1) // blocks
+        return self.function.larger((step + (multiple - 1)) // multiple * multiple, multiple)
+
+    def tile(self, rows: int, arguments: list[Value], columns: Value, **constants: int) -> None:
+        """Compute a tile of ``rows`` rows; a narrow last panel takes half the vectors."""
+        known = {label: self.constants[label] for label in ("a_col", "b_row") if label in self.constants}
+        known.update(constants)
+        N = self.constants.get("N")
+        narrow = N is None or 0 < N % self.panel <= self.vectors.lanes
+        wide = N is None or not narrow or self.panel < N
+        counts = {PANEL_VECTORS: wide, 1: narrow}
+        for count, used in counts.items():
+            label = f"{self.name}.tile{rows}x{count}"
+            if used and label not in self.tiles:
+                self.tiles[label] = define_tile(label, self.vectors, rows, count, known)
+        for count, used in counts.items():
+            if not used:
+                continue
+            fits = columns.compare("sle" if count == 1 else "sgt", self.vectors.lanes)
+            with self.function.when(fits):
+                self.function.run(f"{self.name}.tile{rows}x{count}", arguments)
+
+
+class _Direct(_Walk):
+    """Few rows: panels outside, then blocks of k, then tiles that read A in place."""
+
+    def write(self) -> None:
+        function, scalar = self.function, self.vectors.scalar
+        a_row, a_col, b_row = function["a_row"], function["a_col"], function["b_row"]
+        heights = even_heights(self.constants["M"], largest_rows(self.vectors))
+        step = self.even_step(function["K"], self.largest_k, 4)
+        buffer = None if self.packed else function.allocate(scalar, (self.largest_k + 4) * self.panel)
+        with function.loop(0, function["N"], self.panel) as start, function.loop(0, function["K"], step) as k:
+            columns = function.smaller(function["N"] - start.index, self.panel)
+            k_count = function.smaller(function["K"] - k.index, step)
+            panel = self.place("B", start.index // self.panel * function["b_panel"], k.index * b_row)
+            stride = b_row
+            if buffer is not None:
+                whole = columns.compare("eq", self.panel)
+                with function.when(whole.compare("eq", 0)):
+                    copy_panel(function, self.vectors, panel, b_row, buffer, k_count, columns)
+                panel = function.select(whole, panel, buffer)
+                stride = function.select(whole, b_row, self.panel)
+            add = self.accumulate | k.index.compare("sgt", 0)
+            first = 0
+            for height in heights:
+                source = self.place("A", a_row * first, k.index * a_col)
+                target = self.place("C", function["c_row"] * first, start.index)
+                rows = function.value("i64", height)
+                arguments = [source, a_row, a_col, panel, stride, target, function["c_row"], k_count, rows]
+                self.tile(height, [*arguments, columns, add], columns, m=height)
+                first += height
+        _zero_if_empty(function, self.vectors, self.accumulate)
+
+
+class _Blocked(_Walk):
+    """Many rows: blocks of k, blocks of rows packed into strips, panels, then the strips of the block."""
+
+    def write(self) -> None:
+        function, scalar = self.function, self.vectors.scalar
+        height = self.strip_height()
+        self.tiles["strips"] = define_strips(f"{self.name}.strips", self.vectors, height)
+        a_row, a_col, b_row, c_row = (function[label] for label in ("a_row", "a_col", "b_row", "c_row"))
+        largest_rows_of_block = BLOCK_BYTES // self.vectors.item_size // self.largest_k // height * height
+        k_step = self.even_step(function["K"], self.largest_k - 4, 4)
+        m_step = self.even_step(function["M"], largest_rows_of_block, height)
+        strips = function.allocate(scalar, (largest_rows_of_block + height) * self.largest_k)
+        buffer = None if self.packed else function.allocate(scalar, self.largest_k * self.panel)
+        known = {"a_row": 1, "a_col": height, "b_row": self.panel}
+        with function.loop(0, function["K"], k_step) as k, function.loop(0, function["M"], m_step) as block:
+            k_count = function.smaller(function["K"] - k.index, k_step)
+            m_count = function.smaller(function["M"] - block.index, m_step)
+            add = self.accumulate | k.index.compare("sgt", 0)
+            source = self.place("A", block.index * a_row, k.index * a_col)
+            function.run(f"{self.name}.strips", [source, a_row, a_col, strips, m_count, k_count])
+            with function.loop(0, function["N"], self.panel) as start:
+                columns = function.smaller(function["N"] - start.index, self.panel)
+                panel = self.place("B", start.index // self.panel * function["b_panel"], k.index * b_row)
+                if buffer is not None:
+                    copy_panel(function, self.vectors, panel, b_row, buffer, k_count, columns)
+                    panel = buffer
+                with function.loop(0, m_count, height) as strip:
+                    a = function.at(strips, strip.index * k_count, scalar)
+                    target = self.place("C", (block.index + strip.index) * c_row, start.index)
+                    arguments = [a, a_row, a_col, panel, b_row, target, c_row, k_count]
+                    arguments += [m_count - strip.index, columns, add]
+                    self.tile(height, arguments, columns, **known)
+        _zero_if_empty(function, self.vectors, self.accumulate)
+
+    def strip_height(self) -> int:
+        """The tile height that wastes least on M rows; the largest where M is not known."""
+        largest = largest_rows(self.vectors)
+        rows = self.constants.get("M")
+        if rows is None:
+            return largest
+        # A strip costs its rows and about half a row for beginning and end.
+        return min(range(largest, largest // 2, -1), key=lambda height: -(-rows // height) * (height + 0.5))
+
+
+def _zero_if_empty(function: Function, vectors: Vectors, accumulate: Value) -> None:
+    """Without any k the tiles never run, and C is zero."""
+    if function["K"].text.isdigit() and function["K"].text != "0":
+        return
+    clear = function["K"].compare("sle", 0) & accumulate.compare("eq", 0)
+    with (
+        function.when(clear),
+        function.loop(0, function["M"]) as row,
+        function.loop(0, function["N"]) as column,
+    ):
+        line = function.at(function["C"], row.index * function["c_row"], vectors.scalar)
+        place = function.at(line, column.index, vectors.scalar)
+        function.store(function.value(vectors.scalar, 0.0), place)
