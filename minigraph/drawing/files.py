@@ -39,6 +39,8 @@ def dot(graph: Union[Graph, gModule], title: str = "", name: Optional[PathLike] 
 def draw(what: Any, path: PathLike, backward: bool = False, title: str = "") -> Path:
     """Write the picture of a network, a graph or a trace and return its path.
 
+    Two traces in a list are compared side by side, in a page.
+
     ``path`` ends in ``.svg`` (the picture), ``.html`` (the interactive page, one file that needs
     nothing else) or ``.dot`` (the picture's source for Graphviz). ``backward`` turns the arrows
     the way the gradients go and shows the gradients' shapes (the page opens so, and shows both);

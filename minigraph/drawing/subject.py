@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigraph.debug.trace import Trace
+from minigraph.debug.trace_data import Trace, UnrollTrace
 from minigraph.drawing.build import build_picture
 from minigraph.drawing.picture import Numbers, Picture, Values, ValuesOf, is_backward, values_of_modules
 from minigraph.errors import DrawingError
@@ -13,7 +13,9 @@ from minigraph.nn.gmodule import gModule
 
 
 def picture_of(what: Any, title: str = "", backward: bool = False) -> Picture:
-    """Return the picture, as data, of a network, a graph or a trace."""
+    """Return the picture, as data, of a network, a graph or a trace (the last step of an Unroll's)."""
+    if isinstance(what, UnrollTrace):
+        what = what.steps[-1]
     if isinstance(what, Graph):
         return build_picture(what, title, backward or is_backward(what))
     if isinstance(what, gModule):
@@ -38,10 +40,10 @@ def values_of_network(net: gModule) -> ValuesOf:
 
 
 def values_of_trace(trace: Trace) -> ValuesOf:
-    """Return what looks up outputs in the network and gradients in what the trace recorded."""
-    evaluated = values_of_network(trace.net)
-    recorded = {each.node.id: each.value for each in trace.nodes}
-    return lambda node: Values(evaluated(node).output, recorded.get(node.id))
+    """Return what looks up what the trace recorded."""
+    outputs = {each.node.id: each.value for each in trace.forward}
+    gradients = {each.node.id: each.value for each in trace.nodes}
+    return lambda node: Values(outputs.get(node.id), gradients.get(node.id))
 
 
 def _numbers_of_trace(trace: Trace) -> Numbers:
@@ -58,6 +60,8 @@ def _numbers_of_trace(trace: Trace) -> Numbers:
 
 def values_of(what: Any) -> ValuesOf:
     """Return what looks up a node's output and gradient in a network, a graph or a trace."""
+    if isinstance(what, UnrollTrace):
+        return values_of_trace(what.steps[-1])
     if isinstance(what, Trace):
         return values_of_trace(what)
     return values_of_network(what) if isinstance(what, gModule) else values_of_modules

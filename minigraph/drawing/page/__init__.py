@@ -8,28 +8,40 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from minigraph.debug.trace import Trace
+from minigraph.debug.trace_data import Trace, UnrollTrace
+from minigraph.drawing.build import build_picture
 from minigraph.drawing.page.data import page_data
 from minigraph.drawing.page.layout import page_svg
 from minigraph.drawing.page.page import page_html
+from minigraph.drawing.page.traces import network_of, traces_data
 from minigraph.drawing.picture import is_backward
-from minigraph.drawing.subject import picture_of, values_of
+from minigraph.drawing.subject import name_of, picture_of, values_of
 from minigraph.graph import Graph
 
 __all__ = ["page_of"]
 
 
 def page_of(what: Any, title: str = "", backward: bool = False) -> str:
-    """Return the page of a network, a graph or a trace as HTML text.
+    """Return the page of a network, a graph, a trace or a list of two traces as HTML text.
 
-    ``backward`` is the view that it opens with. Raises ``DrawingError`` for anything else, or
-    without Graphviz.
+    ``backward`` is the view that it opens with; a trace always opens so. Raises ``DrawingError``
+    for anything else, or without Graphviz.
     """
-    subject = what.net if isinstance(what, Trace) else what
-    if isinstance(what, Trace) or (isinstance(what, Graph) and is_backward(what)):
-        backward = True
-    picture = picture_of(subject, title)
+    traces = list(what) if isinstance(what, (list, tuple)) else [what]
+    if traces and all(isinstance(each, (Trace, UnrollTrace)) for each in traces):
+        return _traces_page(traces, title)
+    picture = picture_of(what, title)
     picture.backward = False
-    data = page_data(subject, picture, values_of(what))
-    data["view"] = "backward" if backward else "forward"
+    data = page_data(what, picture, values_of(what))
+    data["view"] = "backward" if backward or isinstance(what, Graph) and is_backward(what) else "forward"
+    return page_html(data, page_svg(replace(picture, title="")))
+
+
+def _traces_page(traces: list[Any], title: str) -> str:
+    """Return the page of one or two traces: the first one's network, and the player."""
+    recorded = traces_data(traces)
+    net, values = network_of(traces[0]), values_of(traces[0])
+    picture = build_picture(net.fg, title or name_of(traces[0].net) or name_of(net), False, values)
+    data = page_data(net, picture, values, recorded)
+    data["view"] = "backward"
     return page_html(data, page_svg(replace(picture, title="")))

@@ -1,6 +1,6 @@
 // Magnitude as colour, and as more than colour: numbers, lengths, and symbols for what is wrong.
 
-page.part("player_scale", () => {
+page.part("player_colors", () => {
     if (!page.player) return;
     const {player} = page;
     const {h, s} = page;

@@ -1,0 +1,250 @@
+// The trace in the picture: boxes take the colour of the magnitude and carry it as a number, lines
+// grow with it, dots run along the lines while a gradient is on its way.
+
+page.part("player_picture", () => {
+    if (!page.player) return;
+    const {player, s} = page;
+    const {scale} = player;
+
+    // The line that a contribution runs along; the record of a part of a split counts entries.
+    const between = new Map();
+    for (const edge of page.edges) {
+        const key = `${edge.source} ${edge.target}`;
+        if (!between.has(key)) between.set(key, []);
+        between.get(key).push(edge);
+    }
+    player.edgeOf = (contribution) => {
+        const found = between.get(`${contribution.source} ${contribution.consumer}`) || [];
+        return found.find((edge) => edge.slot === contribution.slot) || found[0] || null;
+    };
+
+    // One drawing of the graph to paint on: the page's own, or its copy for the second trace.
+    class Surface {
+        constructor(drawing, nodeOf, lineOf) {
+            this.nodeOf = nodeOf;
+            this.lineOf = lineOf;
+            this.layer = s("g", {class: "trace-layer"});
+            this.dots = s("g", {class: "trace-dots", "aria-hidden": "true"});
+            drawing.append(this.layer, this.dots);
+            this.badges = new Map();
+            this.flags = new Map();
+            this.colors = new Map();
+            this.lines = new Map();
+        }
+
+        // What lies where in the drawing's own coordinates, measured once.
+        box(id) {
+            const found = this.nodeOf(id);
+            if (!found) return null;
+            if (!found.raw) found.raw = (found.cell || found.element).getBBox();
+            return found.raw;
+        }
+
+        paint(id, color) {
+            if (this.colors.get(id) === color) return;
+            this.colors.set(id, color);
+            const {shapes, element, cell, shared} = this.nodeOf(id);
+            if (!shared) return page.paint(id, color);
+            for (const shape of shapes) {
+                if (shape.getAttribute("fill") === "none") continue;
+                if (color === null) shape.style.removeProperty("fill");
+                else shape.style.setProperty("fill", color);
+            }
+            (cell || element).classList.toggle("painted", color !== null);
+        }
+
+        pill(known, id, text, kind) {
+            let badge = known.get(id);
+            if (!text) {
+                if (badge) badge.group.style.display = "none";
+                return;
+            }
+            if (!badge) {
+                const box = this.box(id);
+                if (!box) return;
+                badge = {group: s("g"), rect: s("rect", {height: 13, rx: 6.5}), text: s("text", {"text-anchor": "middle"})};
+                badge.group.append(badge.rect, badge.text);
+                this.layer.append(badge.group);
+                known.set(id, badge);
+            }
+            if (badge.said === text + kind) {
+                badge.group.style.display = "";
+                return;
+            }
+            badge.said = text + kind;
+            badge.group.style.display = "";
+            badge.group.setAttribute("class", `trace-badge ${kind}`);
+            const box = this.box(id);
+            const width = 5.4 * text.length + 9;
+            const isCell = Boolean(this.nodeOf(id).cell);
+            const flag = known === this.flags;
+            const x = flag ? box.x - 6 : isCell ? box.x + (box.width - width) / 2 : box.x + box.width - width + 7;
+            const y = flag ? box.y - 11 : isCell ? box.y + box.height - 4 : box.y - 7;
+            badge.rect.setAttribute("x", x);
+            badge.rect.setAttribute("y", y);
+            badge.rect.setAttribute("width", width);
+            badge.text.setAttribute("x", x + width / 2);
+            badge.text.setAttribute("y", y + 9.7);
+            badge.text.textContent = text;
+        }
+
+        // `nodes`: id -> {norm, state, first, differs}; `lines`: edge -> {norm, now}.
+        show({nodes, lines, active, dim}) {
+            for (const id of page.nodes.keys()) {
+                const found = this.nodeOf(id);
+                if (!found) continue;
+                const drawn = found.cell || page.nodes.get(id).box === id;
+                if (!drawn) continue;
+                const value = nodes.get(id);
+                this.paint(id, value ? scale.color(value.norm) : dim ? "var(--paper)" : null);
+                const symbol = value && ["vanishing", "exploding"].includes(value.state) ? `${player.symbols[value.state]} ` : "";
+                this.pill(this.badges, id, value ? symbol + player.brief(value.norm) : "", value && value.state ? value.state : "");
+                this.pill(this.flags, id, value && value.first ? `\u2691 ${value.first}` : "", "first");
+                const own = (found.cell || found.element).classList;
+                own.toggle("trace-first", Boolean(value && value.first));
+                own.toggle("trace-differs", Boolean(value && value.differs));
+                own.toggle("trace-active", id === active);
+            }
+            for (const edge of this.lines.keys()) if (!lines.has(edge)) this.line(edge, null);
+            for (const [edge, value] of lines) this.line(edge, value);
+        }
+
+        line(edge, value) {
+            const line = this.lineOf(edge);
+            if (!line) return;
+            if (!value) this.lines.delete(edge);
+            else this.lines.set(edge, value);
+            line.classList.toggle("trace-line", Boolean(value));
+            line.classList.toggle("trace-now", Boolean(value && value.now));
+            for (const [name, text] of [
+                ["--trace-color", value ? (typeof value.norm === "number" ? scale.color(value.norm, true) : "var(--warning)") : ""],
+                ["--trace-width", value ? (1 + 3.5 * scale.part(value.norm)).toFixed(2) : ""],
+            ]) {
+                if (text) line.style.setProperty(name, text);
+                else line.style.removeProperty(name);
+            }
+        }
+
+        // Dots from end to end of the lines, one line after the other if `inTurn`.
+        run(edges, time, backward, inTurn) {
+            this.dots.replaceChildren();
+            if (player.calm) return;
+            const moving = edges.map(({edge, norm}) => ({line: this.lineOf(edge), norm}))
+                .filter(({line}) => line).map(({line, norm}) => ({path: line.querySelector(".line, path"), norm}));
+            const circles = moving.map(({path, norm}) => {
+                const circle = s("circle", {r: 3 + 4 * scale.part(norm), class: "trace-dot"});
+                circle.style.fill = typeof norm === "number" ? scale.color(norm, true) : "var(--warning)";
+                circle.style.display = "none";
+                this.dots.append(circle);
+                return {circle, path, length: path.getTotalLength()};
+            });
+            const begin = performance.now();
+            const each = inTurn ? time / Math.max(1, circles.length) : time;
+            const move = (now) => {
+                if (!circles.length || circles[0].circle.parentNode !== this.dots) return;
+                let more = false;
+                circles.forEach(({circle, path, length}, k) => {
+                    const part = (now - begin - (inTurn ? k * each : 0)) / each;
+                    circle.style.display = part < 0 || part > 1 ? "none" : "";
+                    if (part <= 1) more = true;
+                    if (part < 0 || part > 1) return;
+                    const eased = part * part * (3 - 2 * part);
+                    const point = path.getPointAtLength(length * (backward ? 1 - eased : eased));
+                    circle.setAttribute("cx", point.x);
+                    circle.setAttribute("cy", point.y);
+                });
+                if (more) requestAnimationFrame(move);
+                else this.dots.replaceChildren();
+            };
+            requestAnimationFrame(move);
+        }
+    }
+
+    const own = new Surface(page.drawing, (id) => page.nodes.get(id) || null, (edge) => edge.line);
+    player.surfaces = [{surface: own, which: player.trace, home: (id) => id}];
+    player.Surface = Surface;
+
+    // -- what is to be seen at the present position ------------------------------------------------
+
+    const FIRST = {nan: "first NaN", inf: "first Inf", vanishing: "vanishing from here", exploding: "exploding from here",
+        zero: "zero from here"};
+
+    function contributions(pass, indices, home) {
+        return indices.map((index) => pass.contributions[index]).map((each) => ({
+            edge: player.edgeOf({...each, source: home(each.source), consumer: home(each.consumer)}),
+            norm: player.normOf(each.facts), given: each.facts,
+        }));
+    }
+
+    function arriving(pass, event, home, events) {
+        if (player.direction === "backward") return contributions(pass, event.from, home);
+        const node = page.nodes.get(home(event.node));
+        return (node ? node.inputs : []).map((edge) => {
+            const {facts = null} = events.get(edge.source) || {};
+            return {edge, norm: player.normOf(facts), given: facts};
+        });
+    }
+
+    const leaving = (pass, event, home) =>
+        (player.direction === "forward" ? [] : contributions(pass, event.to, home));
+
+    // What the surface of one trace shows; `home` leads from its nodes to the first trace's.
+    function model({which, home}) {
+        const nodes = new Map();
+        const lines = new Map();
+        const {t} = player.step;
+        const pass = player.passAt(t, which);
+        if (!pass) return {nodes, lines, active: null, dim: true, moving: []};
+        const events = new Map(pass[player.direction].map((event) => [home(event.node), event]));
+        const marks = new Map(which.marks.filter((mark) => mark.pass === player.direction && mark.step === t)
+            .map((mark) => [mark.node, FIRST[mark.kind]]));
+        const difference = player.second && player.second.difference;
+        const firstDifference = difference && difference.first[player.direction];
+        const now = player.whole ? null : player.step;
+        let moving = [];
+        for (const [index, step] of player.steps.entries()) {
+            if (step.t !== t) continue;
+            if (now && index > player.index) break;
+            const event = events.get(step.event.node);
+            if (!event) continue;
+            const current = step === now;
+            const far = difference && difference.nodes[step.event.node];
+            if (!current || player.phase > 0) {
+                nodes.set(step.event.node, {
+                    norm: player.normOf(event.facts), state: event.state,
+                    first: marks.get(event.node) || (step.event.node === firstDifference ? "first difference" : ""),
+                    differs: far && (player.direction === "forward" ? far.forward : far.sum),
+                });
+            }
+            const inward = arriving(pass, event, home, events);
+            const outward = current && player.phase < player.phases - 1 ? [] : leaving(pass, event, home);
+            for (const part of inward) if (part.edge) lines.set(part.edge, {norm: part.norm, now: current && player.phase === 0});
+            for (const part of outward) {
+                if (part.edge && part.given) lines.set(part.edge, {norm: part.norm, now: current && player.phase === 2});
+            }
+            if (current) moving = player.phase === 0 ? inward : player.phase === 2 ? outward : [];
+        }
+        return {nodes, lines, active: now ? now.event.node : null, dim: Boolean(now),
+            moving: moving.filter((part) => part.edge && part.given)};
+    }
+
+    function drawn(id) {
+        const node = page.nodes.get(id);
+        return node.cell ? id : node.box;
+    }
+
+    player.onChange((how) => {
+        for (const each of player.surfaces) {
+            const shown = model(each);
+            each.surface.show({...shown, active: shown.active === null ? null : drawn(shown.active)});
+            const animate = ["play", "step", "phase"].includes(how) && (how !== "play" || player.showsPhases());
+            if (animate) each.surface.run(shown.moving, player.phaseTime() * 0.95, player.direction === "backward", player.phase === 0);
+            else each.surface.dots.replaceChildren();
+        }
+        if (!player.whole && how !== "select") page.reveal([player.step.event.node]);
+    });
+    page.on("theme", () => {
+        for (const {surface} of player.surfaces) surface.colors.clear();
+        player.go(player.index, player.phase, "theme");
+    });
+});
