@@ -1,0 +1,108 @@
+"""Capture: from a network of modules to a program.
+
+The network is walked in its own order with values in place of tensors. What shapes they have is
+not computed but observed: ``probe``, a clone that shares the parameters, has run on such an input
+before, so that the errors of a wrong input are the engine's own and speak of the user's nodes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Sequence
+
+import numpy as np
+
+from minigraph.compiler.builder import Builder
+from minigraph.compiler.ir import Given, Op, Value
+from minigraph.compiler.lowering import RULES, NotLowered
+from minigraph.nn import gModule
+from minigraph.nn.module import Module
+from minigraph.tables import leaves, map_table
+
+
+class Capture(Builder):
+    """Writes the forward operations of a network and remembers how its tables are nested.
+
+    ``draws`` tells whether random masks may be drawn before anything else runs. They may not where
+    a module that is called as it is might draw from the same stream in between.
+    """
+
+    def __init__(self, net: Module, probe: Module, draws: bool = True) -> None:
+        super().__init__(net.dtype)
+        self._probes = {id(mine): theirs for mine, theirs in zip(net.listModules(), probe.listModules())}
+        self._mayDraw = draws
+        self._masks: list[tuple[Value, float]] = []
+        self.calls: list[Op] = []
+
+    def given(self, example: Any, name: str = "") -> Any:
+        """Return values for what the caller will hand in, nested and shaped like ``example``."""
+        return map_table(lambda array: Given(np.shape(array), np.asarray(array).dtype, name), example)
+
+    def observed(self, module: Module) -> Any:
+        """Return the output of ``module`` in the probe's run."""
+        return self._probes[id(module)].output
+
+    def lower(self, module: Module, input: Any) -> Any:
+        """Write ``module`` with primitives, or as a call if there is no rule for it."""
+        if type(module) is gModule:
+            return self.network(module, input)
+        rule = RULES.get(type(module))
+        start = len(self.ops)
+        if rule is not None:
+            try:
+                return rule(self, module, input)
+            except NotLowered:
+                del self.ops[start:]
+        return self.call(module, input)
+
+    def network(self, net: gModule, input: Any) -> Any:
+        """Write the nodes of ``net`` in their order; see ``gModule.updateOutput``."""
+        outer, inputs, values = self.node, input, [None] * len(net.forwardnodes)
+        value = input
+        for place, node, module, sources, select in net._forward:
+            if len(sources) == 1:
+                value = values[sources[0]]
+            elif sources:
+                value = [values[source] for source in sources]
+            else:
+                value = inputs
+            self.node = node
+            start = len(self.ops)
+            if module is not None:
+                value = self.lower(module, value)
+            elif select is not None:
+                value = value[select]
+            for op in self.ops[start:]:
+                for made in op.outputs:
+                    made.name = made.name or node.name or node.label()
+            values[place] = value
+        self.node = outer
+        return value
+
+    def call(self, module: Module, input: Any) -> Any:
+        """Write a call of the module's own ``updateOutput``."""
+        observed = self.observed(module)
+        output = map_table(
+            lambda array: Value(np.shape(array), np.asarray(array).dtype, module.typename()), observed
+        )
+        inputs = tuple(value for _, value in leaves(input))
+        outputs = tuple(value for _, value in leaves(output))
+        op = Op("call", inputs, outputs, {"module": module, "input": input, "output": output}, self.node)
+        self.ops.append(op)
+        self.calls.append(op)
+        return output
+
+    def draw(self, shape: Sequence[int], p: float) -> Value:
+        """Return a mask of ones (probability ``p``) and zeros, drawn anew at each run."""
+        if not self._mayDraw:
+            raise NotLowered
+        mask = Value(tuple(shape), self.dtype, "mask")
+        self._masks.append((mask, p))
+        return mask
+
+    @property
+    def drawing(self) -> Optional[Op]:
+        """The operation that draws all masks, in the order in which they were asked for."""
+        if not self._masks:
+            return None
+        masks, chances = zip(*self._masks)
+        return Op("draw", (), masks, {"p": chances})

@@ -1,0 +1,139 @@
+"""Run: a specialisation with memory, ready to be called."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import numpy as np
+
+from minigraph.compiler.calls import Callees
+from minigraph.compiler.ir import Value
+from minigraph.compiler.numpy_executor import NumpyExecutor
+from minigraph.compiler.specialise import BackwardPlan, Specialisation
+from minigraph.compiler.storage import Frame
+from minigraph.rnn import Unroll
+from minigraph.tables import is_table, leaves, map_table
+
+
+class Run:
+    """Calls a specialisation with inputs of one shape, the number of time steps included."""
+
+    def __init__(self, specialisation: Specialisation) -> None:
+        self.specialisation = specialisation
+        self._states = {
+            state for states in specialisation._program.feedback.values() for state in states
+        }
+        self._frame: Optional[Frame] = None
+
+    def forward(self, input: Any) -> Any:
+        """Run the forward program and return its output."""
+        spec = self.specialisation
+        given = [np.asarray(leaf) for _, leaf in leaves(input)]
+        frame = self._prepared(given)
+        for value, array in zip(spec.input_values, given):
+            target = frame.at(value, 0) if value in self._states else frame.arrays[value]
+            np.copyto(target, array)
+        self._forward.run()
+        return map_table(lambda value: frame.arrays[value], spec.outputs)
+
+    def _prepared(self, given: list[np.ndarray]) -> Frame:
+        """Return the frame, made anew when the parameters have moved."""
+        held = self._held()
+        if self._frame is None or len(held) != len(self._bound) or any(
+            mine is not theirs for mine, theirs in zip(held, self._bound)
+        ):
+            spec = self.specialisation
+            T = None
+            if isinstance(spec.net, Unroll):
+                T = next(len(a) for v, a in zip(spec.input_values, given) if v not in self._states)
+            self._bound = held
+            frame = self._frame = Frame(T)
+            self._callees = Callees()
+            frame.add(spec.forward.storage)
+            self._forward = NumpyExecutor(spec.forward.segments, frame, False, self._callees)
+            self._backwards: dict[int, NumpyExecutor] = {}
+            self._last: Optional[NumpyExecutor] = None
+        return self._frame
+
+    def _held(self) -> list[np.ndarray]:
+        params, gradParams = self.specialisation.net.parameters()
+        return [*params, *gradParams]
+
+    def backward(self, gradOutput: Any, accumulate: bool = True) -> Any:
+        """Run the backward program and return the gradient of the input."""
+        spec, frame = self.specialisation, self._frame
+        assert frame is not None
+        given = _leaves_like(gradOutput, spec.outputs)
+        pattern = [leaf is not None for leaf in given]
+        plan = spec.backward(pattern, accumulate)
+        executor = self._executor(plan)
+        for seed, leaf in zip(plan.seeds, given):
+            if seed is not None:
+                np.copyto(frame.arrays[seed], leaf)
+        self._zero_carries(plan)
+        executor.run()
+        self._pattern = pattern
+        return self._gradients(plan)
+
+    def accumulate(self) -> None:
+        """Add the parameters' gradients for what ``backward`` was given last."""
+        spec, frame = self.specialisation, self._frame
+        assert frame is not None
+        first, second = spec.backward(self._pattern, False), spec.backward(self._pattern)
+        executor = self._executor(second)
+        for mine, theirs in zip(first.seeds, second.seeds):
+            if mine is not None and theirs is not None:
+                np.copyto(frame.arrays[theirs], frame.arrays[mine])
+        self._zero_carries(second)
+        executor.run()
+
+    def _executor(self, plan: BackwardPlan) -> NumpyExecutor:
+        assert self._frame is not None
+        key = id(plan)
+        if key not in self._backwards:
+            self._frame.add(plan.plan.storage)
+            self._backwards[key] = NumpyExecutor(plan.plan.segments, self._frame, True, self._callees)
+        return self._backwards[key]
+
+    def _zero_carries(self, plan: BackwardPlan) -> None:
+        """No gradient comes from after the last time step."""
+        assert self._frame is not None
+        for (carry,) in plan.plan.program.feedback.values():
+            self._frame.at(carry, -1)[...] = 0
+
+    def _gradients(self, plan: BackwardPlan) -> Any:
+        frame, spec = self._frame, self.specialisation
+        assert frame is not None
+        found: dict[tuple[int, ...], Optional[np.ndarray]] = {}
+        for (path, value), gradient in zip(leaves(spec.inputs), plan.gradients):
+            found[path] = None if gradient is None else self._gradient(value, gradient)
+        return self._nested(spec.gradient_like(), found, ())
+
+    def _gradient(self, value: Value, gradient: Value) -> np.ndarray:
+        assert self._frame is not None
+        if value in self._states:
+            return self._frame.at(gradient, 0)
+        return self._frame.arrays[gradient]
+
+    def _nested(self, like: Any, found: dict[tuple[int, ...], Any], path: tuple[int, ...]) -> Any:
+        """Return the gradients nested like the engine's; zeros where nothing depends on an input."""
+        if is_table(like):
+            return [self._nested(entry, found, (*path, k)) for k, entry in enumerate(like)]
+        gradient = found.get(path)
+        if gradient is not None:
+            return gradient
+        T = None if path and self._is_state(path) else self._frame and self._frame.T
+        shape = np.shape(like) if T is None else (T, *np.shape(like))
+        return np.zeros(shape, np.asarray(like).dtype)
+
+    def _is_state(self, path: tuple[int, ...]) -> bool:
+        entry = self.specialisation.inputs[path[0]]
+        return any(value in self._states for _, value in leaves(entry))
+
+
+def _leaves_like(table: Any, like: Any) -> list[Any]:
+    """Return the leaves of ``table`` in the order of ``like``; ``None`` for a missing branch too."""
+    if is_table(like):
+        entries = [None] * len(like) if table is None else table
+        return [leaf for entry, each in zip(entries, like) for leaf in _leaves_like(entry, each)]
+    return [table]

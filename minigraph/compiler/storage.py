@@ -1,0 +1,291 @@
+"""Storage: where every value of a schedule lives.
+
+The decisions do not depend on the number of time steps; ``Frame`` turns them into arrays for one
+number of them (``None`` for a network without time).
+
+A value that somebody outside its loop reads is *stacked*: it has an array ``(T, ...)``. Others of
+a loop have the memory of one time step, used again at each. A value that is fed back shares memory
+with the value that it becomes: the array has one time step more, and the two are windows on it,
+shifted by one. Views are windows on their operand, and parts of a concatenation are computed where
+they belong, if nothing else claims them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Optional, Sequence
+
+import numpy as np
+
+from minigraph.compiler.ir import Constant, Op, Parameter, Program, Value
+from minigraph.compiler.passes.fission import Segment
+from minigraph.compiler.primitives import PRIMITIVES, lead
+
+
+def is_view(op: Op) -> bool:
+    """Tell whether the result of ``op`` is a window on its operand."""
+    kind = PRIMITIVES.get(op.primitive)
+    return kind is not None and kind.view
+
+
+class Storage:
+    """The decisions for one program; see the module.
+
+    ``saved`` are its values that another program reads.
+    """
+
+    def __init__(self, program: Program, segments: Sequence[Segment], saved: Iterable[Value]) -> None:
+        self.program = program
+        self.segments = list(segments)
+        self._home = {value: seg for seg in segments for op in seg.ops for value in op.outputs}
+        self._ops = [op for segment in segments for op in segment.ops]
+        self._producer = {value: op for op in self._ops for value in op.outputs}
+        self._readers: dict[Value, list[Op]] = {}
+        for op in self._ops:
+            for value in op.inputs:
+                self._readers.setdefault(value, []).append(op)
+        self._position = {op: k for k, op in enumerate(self._ops)}
+        self._segment_of = {op: seg for seg in segments for op in seg.ops}
+        outside = set(saved) | set(program.results)
+        self.stacked = self._find_stacked(outside)
+        self._follow_views()
+        #: Values fed back through the memory of one time step, by the value they become.
+        self.in_place: dict[Value, Value] = {}
+        #: Values fed back through an array of ``T + 1`` steps, by the value they become.
+        self.shifted: dict[Value, Value] = {}
+        for source, targets in program.feedback.items():
+            (target,) = targets
+            (self.in_place if self._fits_in_place(source, target) else self.shifted)[target] = source
+        for target, source in self.shifted.items():
+            self.stacked.update((target, source))
+        self.placed = self._find_placed()
+        self.based = self._find_based(outside)
+        self._follow_views()
+
+    def _find_stacked(self, outside: set[Value]) -> set[Value]:
+        """Return the values that need an array of all time steps."""
+        stacked = {
+            value for value, home in self._home.items()
+            if not home.loop or value in outside
+            or any(self._segment_of[op] is not home for op in self._readers.get(value, []))
+        }
+        fed = {target for targets in self.program.feedback.values() for target in targets}
+        stacked.update(value for value in self.program.leaves() if value.varies)
+        for target in fed - outside:
+            homes = {self._segment_of[op] for op in self._readers.get(target, [])}
+            if len(homes) <= 1 and all(home.loop for home in homes):
+                stacked.discard(target)
+        for op in reversed(self._ops):
+            if is_view(op) and op.output in stacked and op.inputs[0].varies:
+                stacked.add(op.inputs[0])
+        return stacked
+
+    def _follow_views(self) -> None:
+        """A view is stacked where its operand is."""
+        for op in self._ops:
+            if is_view(op):
+                change = self.stacked.add if op.inputs[0] in self.stacked else self.stacked.discard
+                change(op.output)
+
+    def _fits_in_place(self, source: Value, target: Value) -> bool:
+        """Whether ``source`` may be written where ``target`` is: nobody reads that afterwards."""
+        if {source, target} & self.stacked:
+            return False
+        writer = self._producer[source]
+        for reader in self._reading(target):
+            if reader is writer and writer.primitive == "fused":
+                body, values = writer.attributes["body"], writer.attributes["values"]
+                number = writer.inputs.index(target) if target in writer.inputs else -1
+                last = max((k for k, (_, used) in enumerate(body) if number in used), default=-1)
+                if number < 0 or last > values.index(source):
+                    return False
+            elif self._position[reader] >= self._position[writer]:
+                return False
+        return True
+
+    def _reading(self, value: Value) -> list[Op]:
+        """Return what reads ``value``, through views too."""
+        readers: list[Op] = []
+        for op in self._readers.get(value, []):
+            readers.extend(self._reading(op.output) if is_view(op) else [op])
+        return readers
+
+    def _find_placed(self) -> dict[Value, tuple[Op, int]]:
+        """Return the values that are computed inside the result of a concatenation, and where."""
+        fed = set(self.program.feedback) | {t for each in self.program.feedback.values() for t in each}
+        placed: dict[Value, tuple[Op, int]] = {}
+        for op in self._ops:
+            if op.primitive != "concat":
+                continue
+            for number, part in enumerate(op.inputs):
+                whole = part
+                while whole in self._producer and is_view(self._producer[whole]):
+                    if self._producer[whole].primitive != "reshape":
+                        break
+                    whole = self._producer[whole].inputs[0]
+                producer = self._producer.get(whole)
+                if (
+                    producer is not None and not is_view(producer) and whole not in placed
+                    and whole not in fed and producer.primitive in ("fused", "product")
+                    and self._segment_of[producer] is self._segment_of[op]
+                    and (whole in self.stacked) == (op.output in self.stacked)
+                    and part.dtype == op.output.dtype
+                    and op.inputs.count(part) == 1 and not self._claimed(whole, op)
+                ):
+                    placed[whole] = (op, number)
+        return placed
+
+    def _claimed(self, value: Value, op: Op) -> bool:
+        """Whether ``value`` reaches the concatenation ``op`` in two ways."""
+        return sum(reader is op for reader in self._reading(value)) > 1
+
+    def _find_based(self, outside: set[Value]) -> dict[Value, Value]:
+        """Return the products that are computed where what they start from lies.
+
+        That is allowed where nobody else reads what they start from.
+        """
+        based: dict[Value, Value] = {}
+        fed = set(self.program.feedback) | {t for each in self.program.feedback.values() for t in each}
+        for op in self._ops:
+            if op.primitive != "product" or len(op.inputs) != 3:
+                continue
+            base = op.inputs[2]
+            made = self._producer.get(base)
+            if (
+                made is not None and not is_view(made) and made.primitive in ("fused", "product")
+                and base not in outside and base not in fed and op.output not in fed
+                and len(self._readers[base]) == 1 and base not in self.placed
+                and op.output not in self.placed and base in self.stacked and op.output.shape == base.shape
+                and base.dtype == op.output.dtype
+            ):
+                based[op.output] = base
+                self.stacked.add(op.output)
+        return based
+
+
+class Frame:
+    """The arrays of one or more programs for one number of time steps ``T`` (``None``: no time)."""
+
+    def __init__(self, T: Optional[int]) -> None:
+        self.T = T
+        self.arrays: dict[Value, np.ndarray] = {}
+        self.stacked: set[Value] = set()
+        self.bytes = 0
+        #: Concatenations of which some parts have to be copied still: the numbers of these parts.
+        self.copied: dict[Op, list[int]] = {}
+        #: Views that NumPy cannot make without a copy.
+        self.unviewed: set[Op] = set()
+
+    def at(self, value: Value, t: Optional[int]) -> np.ndarray:
+        """Return the array of ``value`` at the time step ``t``, of all for ``None``."""
+        array = self.arrays[value]
+        return array if t is None or value not in self.stacked else array[t, ...]
+
+    def add(self, storage: Storage) -> None:
+        """Make arrays for all values of a program that have none yet."""
+        self.storage = storage
+        if self.T is not None:
+            self.stacked |= storage.stacked
+        for target, source in storage.shifted.items():
+            self._shifted(storage.program, source, target)
+        for target, source in storage.in_place.items():
+            self.arrays[target] = self.arrays[source] = self._new(source.shape, source.dtype)
+        for value in storage.program.leaves():
+            if value not in self.arrays:
+                self.arrays[value] = self._leaf(value)
+        for op in reversed(storage._ops):
+            # A concatenation is met before what is computed in it, a product before its base.
+            if not is_view(op):
+                for value in op.outputs:
+                    self._place(storage, op, value)
+        for op in storage._ops:
+            if is_view(op):
+                self._view(op)
+            elif op.primitive == "concat":
+                self._finish_concat(storage, op)
+
+    def _new(self, shape: Sequence[int], dtype: Any) -> np.ndarray:
+        array = np.zeros(tuple(shape), dtype)
+        self.bytes += array.nbytes
+        return array
+
+    def _room(self, value: Value) -> np.ndarray:
+        steps = (self.T,) if value in self.stacked and self.T is not None else ()
+        return self._new((*steps, *value.shape), value.dtype)
+
+    def _shifted(self, program: Program, source: Value, target: Value) -> None:
+        assert self.T is not None
+        if target in self.arrays:
+            return
+        both = self._new((self.T + 1, *source.shape), source.dtype)
+        early, late = both[:-1], both[1:]
+        self.arrays[source], self.arrays[target] = (early, late) if program.backwards else (late, early)
+
+    def _leaf(self, value: Value) -> np.ndarray:
+        if isinstance(value, Parameter):
+            return getattr(value.module, value.attribute)
+        if isinstance(value, Constant):
+            return value.array
+        return self._room(value)
+
+    def _place(self, storage: Storage, op: Op, value: Value) -> None:
+        if value in self.arrays:
+            return
+        if value in storage.placed:
+            concat, number = storage.placed[value]
+            start = sum(part.shape[concat.attributes["axis"]] for part in concat.inputs[:number])
+            window = _window(self.arrays[concat.output], concat, number, start)
+            shaped = _reshaped(window, window.shape[: window.ndim - len(concat.output.shape)] + value.shape)
+            if shaped is not None:
+                self.arrays[value] = shaped
+                return
+        self.arrays[value] = self._room(value)
+        if value in storage.based:
+            self.arrays.setdefault(storage.based[value], self.arrays[value])
+
+    def _view(self, op: Op) -> None:
+        source = self.arrays[op.inputs[0]]
+        if op.primitive == "reshape":
+            steps = lead(source, op.attributes["rank"])
+            made = _reshaped(source, steps + op.attributes["shape"])
+        else:
+            made = PRIMITIVES[op.primitive].evaluate([source], None, op.attributes)
+        if made is None:
+            self.unviewed.add(op)
+            made = self._room(op.output)
+        self.arrays[op.output] = made
+
+    def _finish_concat(self, storage: Storage, op: Op) -> None:
+        """Fill in what never changes, and note what has to be copied at each run."""
+        start, copied = 0, []
+        whole = self.arrays[op.output]
+        for number, part in enumerate(op.inputs):
+            window = _window(whole, op, number, start)
+            start += part.shape[op.attributes["axis"]]
+            array = self.arrays[part]
+            if isinstance(part, Constant):
+                window[...] = array
+            elif not _same_memory(window, array):
+                copied.append(number)
+        self.copied[op] = copied
+
+
+def _window(whole: np.ndarray, op: Op, number: int, start: int) -> np.ndarray:
+    axis = op.attributes["axis"]
+    stop = start + op.inputs[number].shape[axis]
+    return whole[(..., slice(start, stop)) + (slice(None),) * (-axis - 1)]
+
+
+def _reshaped(array: np.ndarray, shape: tuple[int, ...]) -> Optional[np.ndarray]:
+    """Return a view of another shape, ``None`` where that would need a copy."""
+    try:
+        return array.reshape(shape, copy=False)
+    except ValueError:
+        return None
+    except TypeError:  # NumPy before 2.1 has no such argument
+        made = array.reshape(shape)
+        return made if np.shares_memory(made, array) or made.size == 0 else None
+
+
+def _same_memory(first: np.ndarray, second: np.ndarray) -> bool:
+    mine, theirs = first.__array_interface__, second.__array_interface__
+    return mine["data"][0] == theirs["data"][0] and first.size == second.size
