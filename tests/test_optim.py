@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 import tracemalloc
 from typing import Any, Callable
 
 import numpy as np
 import pytest
 from golden_files import load, value
-from objectives import ALL, FIRST_ORDER, golden_function, method, quadratic, rosenbrock
+from objectives import ALL, FIRST_ORDER, golden_function, method, quadratic, rosenbrock, torch_linspace
 
 from minigraph import optim
 
@@ -18,17 +20,16 @@ SIZE = 7
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['method']}-{len(row.get('config') or {})}")
 def test_golden_rows(row: dict[str, Any]) -> None:
-    x = np.linspace(2, -2, 6)
+    x = torch_linspace(2, -2, 6)
     config = dict(row.get("config") or {})
-    converged = False
+    # Around the minimum the loss is level to its last bit over 1e-8 in x: there the comparisons of
+    # cg's line search hang on the last bits of sin and cos, which are the C library's.
+    other_library = row["method"] == "cg" and (sys.platform, platform.machine()) != ("linux", "x86_64")
     for expected, loss in zip(row["x"], row["loss"]):
         result, losses = method(row["method"])(golden_function, x, config)
         assert result is x
         assert losses[0] == pytest.approx(loss, rel=1e-9, abs=1e-9)
-        # Around the minimum the loss is level to its last bit over 1e-8 in x: there the
-        # comparisons of cg's line search hang on how the loss is rounded, in Torch7 as here.
-        converged = converged or (row["method"] == "cg" and loss < -1.17207200417)
-        np.testing.assert_allclose(x, value(expected), rtol=0, atol=1e-8 if converged else 1e-9)
+        np.testing.assert_allclose(x, value(expected), rtol=0, atol=1e-8 if other_library else 1e-9)
 
 
 def reference(

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigraph.errors import ArgumentError
 from minigraph.optim.call import Call, Table
-from minigraph.optim.inplace import add_scaled, dot
+from minigraph.optim.fused import fused_add_scaled, fused_dot
 from minigraph.optim.objective import Feval
 from minigraph.optim.options import Number, Options, positive, whole
 
@@ -79,7 +79,7 @@ def _minimise(
     loss = search.evaluate(gradient)
     losses = [loss]
     np.negative(gradient, out=direction)
-    slope = -dot(direction, direction)
+    slope = -fused_dot(direction, direction)
     step = 1 / (1 - slope)
     # A slope that is 0 (a stationary point) or NaN leaves no direction to search in.
     while search.evaluations < search.limits.evaluations and slope < 0:
@@ -92,15 +92,15 @@ def _minimise(
             break
         step, loss = found
         losses.append(loss)
-        norm = dot(gradient, gradient)
-        conjugate = (dot(trial, trial) - dot(trial, gradient)) / norm if norm else 0.0
+        norm = fused_dot(gradient, gradient)
+        conjugate = (fused_dot(trial, trial) - fused_dot(trial, gradient)) / norm if norm else 0.0
         direction *= conjugate
         direction -= trial
         gradient, trial = trial, gradient
-        next_slope = dot(gradient, direction)
+        next_slope = fused_dot(gradient, direction)
         if next_slope > 0:
             np.negative(gradient, out=direction)
-            next_slope = -dot(direction, direction)
+            next_slope = -fused_dot(direction, direction)
         step *= min(ratio, slope / (next_slope - 1e-320))
         slope = next_slope
     return losses
@@ -133,9 +133,9 @@ class _Search:
         limits = self.limits
 
         def advance(distance: float) -> tuple[float, float]:
-            add_scaled(self.call.x, distance, self.direction, self.scratch)
+            fused_add_scaled(self.call.x, distance, self.direction, self.scratch)
             loss = self.evaluate(gradient)
-            return loss, dot(gradient, self.direction)
+            return loss, fused_dot(gradient, self.direction)
 
         def too_far(f2: float, d2: float, z1: float) -> bool:
             # Written so that a loss or slope which is not a number counts as too far.
