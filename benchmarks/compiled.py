@@ -12,8 +12,11 @@ are those of the first run. "BLAS alone" computes no answer: its matrix products
         [--skip torch.compile@50,50,128,2 'minigraph eager'] [--rounds 7] [--json FILE]
 
 ``--threads`` sets the libraries' variables before they are imported and, where the system can, keeps
-the process to that many cores. A peer whose library is missing is left out with a line; so is
-``torch.compile`` without a C++ compiler, and the compiled minigraph until there is ``mg.compile``.
+the process to that many cores. Variables that are set and choose the libraries' kernels are printed;
+``OPENBLAS_CORETYPE=Haswell`` for example halves the speed of NumPy's products, not of the others', on
+a processor with AVX-512: ``--native-blas`` lets OpenBLAS choose again. A peer whose library is missing
+is left out with a line; so is ``torch.compile`` without a C++ compiler, and the compiled minigraph
+until there is ``mg.compile``.
 """
 
 from __future__ import annotations
@@ -49,6 +52,13 @@ def use_threads(count: int) -> None:
         os.sched_setaffinity(0, cores[:count])
     elif count == 1:
         os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+
+def kernel_variables() -> dict[str, str]:
+    """Return what the environment says about the libraries' kernels."""
+    starts = ("OPENBLAS_", "MKL_", "DNNL_", "ONEDNN_", "ATEN_", "NPY_", "XLA_")
+    return {name: value for name, value in os.environ.items()
+            if name.startswith(starts) and not name.endswith("_NUM_THREADS")}
 
 
 def version(package: str) -> Optional[str]:
@@ -188,6 +198,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--budget", type=float, default=0.3, help="seconds for each peer's turn")
+    parser.add_argument("--native-blas", action="store_true", help="unset OPENBLAS_CORETYPE and _L2_SIZE")
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=CELLS)
     parser.add_argument("--rows", nargs="+", default=ROWS, metavar="T,B,H,L")
     parser.add_argument(
@@ -199,14 +210,20 @@ def main() -> None:
         if entry.split("@")[0] not in PEERS:
             parser.error(f"--skip {entry}: no such peer; there are {', '.join(PEERS)}")
     use_threads(given.threads)
+    if given.native_blas:
+        os.environ.pop("OPENBLAS_CORETYPE", None)
+        os.environ.pop("OPENBLAS_L2_SIZE", None)
     if version("torch"):
         import torch
 
         torch.set_num_threads(given.threads)
-    facts = {"threads": given.threads, "versions": versions()}
+    variables = kernel_variables()
+    facts = {"threads": given.threads, "versions": versions(), "variables": variables}
     print("forward and backward, float32, " + ", ".join(f"{k} {v}" for k, v in facts["versions"].items()))
     load = f"; load before: {os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else ""
     print(f"{given.threads} threads; {given.rounds} rounds of at least {given.budget} s for each peer{load}")
+    if variables:
+        print("set: " + ", ".join(f"{name}={value}" for name, value in variables.items()))
     results = []
     for cell in given.cells:
         for row in given.rows:
