@@ -13,6 +13,7 @@ from minigraph.errors import ArgumentError, ConversionError, MinigraphError
 from minigraph.graph import Node
 from minigraph.interop.torch_import_calls import FUNCTIONS, METHODS, Size, take
 from minigraph.interop.torch_import_layers import IMPORTERS
+from minigraph.interop.torch_sequences import RECURRENT, alone, call, may_be_deep
 from minigraph.interop.walker import Unconvertible
 from minigraph.nn.nest import nest
 from minigraph.tensors import getdefaulttensortype, setdefaulttensortype
@@ -49,7 +50,8 @@ class TorchImport:
             if isinstance(layer, torch.nn.Sequential):
                 net = nn.Sequential()
                 for name, child in layer.named_children():
-                    net.add(self.module(child, f"{where}.{name}" if where else name))
+                    made = self.module(child, f"{where}.{name}" if where else name)
+                    net.add(alone(child, made) if type(child) in RECURRENT else made)
                 return net
             if type(layer).__module__.startswith("torch.nn.modules."):
                 raise Unconvertible(f"there is no counterpart of torch.nn.{type(layer).__name__} here")
@@ -84,6 +86,7 @@ class TorchImport:
                 inputs.append(values[node])
             elif node.op == "output":
                 outputs = _outputs(_given(node.args[0], values))
+                _forget_unused(outputs, inputs)
             else:
                 values[node] = self._node(module, node, values, where)
         return nn.gModule(inputs, outputs)
@@ -116,17 +119,27 @@ class TorchImport:
 
 def _called(layer: Any, net: Any, arguments: list[Any], more: Any, name: str) -> Any:
     """Return the node of a module called in a traced graph."""
+    if type(layer) in RECURRENT:
+        return call(layer, net, name, *arguments, **more)
     if more:
         raise Unconvertible(f"it is called with arguments by name: {', '.join(more)}")
-    if isinstance(layer, (torch.nn.LSTM, torch.nn.GRU)):
-        raise Unconvertible("a sequence inside a traced module; convert the LSTM or GRU by itself")
-    if isinstance(layer, (torch.nn.LSTMCell, torch.nn.GRUCell)) and len(arguments) < 2:
-        raise Unconvertible("a cell called without its state")
-    if isinstance(layer, torch.nn.LSTMCell):
-        x, (h, c) = arguments
-        next_c, next_h = net([x, c, h]).annotate(name=name).split(2)
-        return [next_h, next_c]
+    if isinstance(layer, torch.nn.Linear) and may_be_deep(arguments[0]):
+        net = nn.Bottle(net, 2)  # PyTorch's takes inputs with any number of dimensions in front
     return net(list(arguments) if len(arguments) > 1 else arguments[0])
+
+
+def _forget_unused(outputs: list[Node], inputs: list[Node]) -> None:
+    """Take off the nodes that no output depends on, which a gModule would refuse."""
+    live: set[Node] = set()
+    ahead = [*outputs, *inputs]
+    while ahead:
+        node = ahead.pop()
+        if node not in live:
+            live.add(node)
+            ahead.extend(node.children)
+    kept = {node.data for node in live}
+    for node in live:
+        node.data.reverseMap[:] = [consumer for consumer in node.data.reverseMap if consumer in kept]
 
 
 def _name(target: Any) -> str:

@@ -15,6 +15,7 @@ from minigraph import nn
 from minigraph.graph import Node
 from minigraph.interop import torch_functions as functions
 from minigraph.interop import torch_tables as tables
+from minigraph.interop.reverse import Reverse
 from minigraph.interop.walker import Unconvertible
 
 Number = (int, float)
@@ -249,6 +250,12 @@ def _matmul(a: Any, b: Any) -> Any:
     return nn.MM()([a, b])
 
 
+def _flip(x: Any, dims: Any) -> Any:
+    if tuple(dims) != (0,):
+        raise Unconvertible(f"flip of {tuple(dims)}: of the first dimension it is known here")
+    return Reverse()(x)
+
+
 def _to_rows(x: Any) -> Any:
     return nn.AddConstant(-1)(x)
 
@@ -274,7 +281,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     operator.add: _plus, operator.sub: _minus, operator.mul: _times, operator.truediv: _divided,
     operator.iadd: _plus, operator.isub: _minus, operator.imul: _times, operator.itruediv: _divided,
     operator.neg: METHODS["neg"], operator.pow: _power, operator.matmul: _matmul,
-    torch.cat: _cat, torch.stack: _stack,
+    torch.flip: _flip, torch.cat: _cat, torch.stack: _stack,
     **{
         getattr(torch, name): call for name, call in METHODS.items()
         if hasattr(torch, name) and callable(getattr(torch, name))

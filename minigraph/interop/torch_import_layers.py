@@ -12,7 +12,8 @@ import torch
 
 from minigraph import nn
 from minigraph.interop import torch_modules as modules
-from minigraph.interop.torch_recurrent import array, assign, cell, gru_step, lstm_step, sequence
+from minigraph.interop.torch_recurrent import array, assign
+from minigraph.interop.torch_sequences import CELLS, SEQUENCES, cell, sequence
 from minigraph.interop.walker import Unconvertible
 
 Importer = Callable[[Any], Any]
@@ -289,8 +290,6 @@ IMPORTERS: dict[type, Importer] = {
     modules.Softmin: _softmax(nn.SoftMin),
     torch.nn.LogSoftmax: _softmax(nn.LogSoftMax),
     modules.LogSoftmax: _softmax(nn.LogSoftMax),
-    torch.nn.LSTMCell: lambda layer: cell(layer, lstm_step),
-    torch.nn.GRUCell: lambda layer: cell(layer, gru_step),
-    torch.nn.LSTM: lambda layer: sequence(layer, lstm_step),
-    torch.nn.GRU: lambda layer: sequence(layer, gru_step),
+    **dict.fromkeys(CELLS, cell),
+    **dict.fromkeys(SEQUENCES, sequence),
 }

@@ -1,14 +1,13 @@
-"""PyTorch's recurrent layers as steps of this package, and as ``Unroll`` over time."""
+"""PyTorch's recurrent cells as steps of this package: weights rearranged, gates in Torch's order."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 
 from minigraph import nn, rnn
 from minigraph.graph import Node
-from minigraph.interop.walker import Unconvertible
 
 
 def array(tensor: Any) -> np.ndarray:
@@ -58,6 +57,22 @@ def gru_step(cell: Any, input_size: int, hidden: int, suffixes: list[str], dropo
     The update gate u is 1 - z, so that ``next_h = u * candidate + (1 - u) * h`` as in ``rnn.gru``:
     the weights of z change their sign.
     """
+    return _stacked(_gru_cell, cell, input_size, hidden, suffixes, dropout)
+
+
+def rnn_step(cell: Any, input_size: int, hidden: int, suffixes: list[str], dropout: float = 0.0) -> Any:
+    """Return ``(step, feedback)`` of a plain RNN: ``next_h = tanh(W x + b + U h + d)``, or with relu."""
+    return _stacked(_rnn_cell, cell, input_size, hidden, suffixes, dropout)
+
+
+# A layer: (PyTorch's cell, suffix of its parameters, x, h, (input and hidden size), number) -> next h.
+Build = Callable[[Any, str, Node, Node, "tuple[int, int]", int], Node]
+
+
+def _stacked(
+    build: Build, cell: Any, input_size: int, hidden: int, suffixes: list[str], dropout: float
+) -> tuple[nn.gModule, dict[str, str]]:
+    """Put layers with one state on top of each other, with dropout between them."""
     x = nn.Identity()().annotate(name="x")
     below, prev, following = x, [], []
     for layer, suffix in enumerate(suffixes, 1):
@@ -65,11 +80,21 @@ def gru_step(cell: Any, input_size: int, hidden: int, suffixes: list[str], dropo
         if layer > 1 and dropout > 0:
             below = nn.Dropout(dropout)(below).annotate(name=f"dropout_{layer}")
         sizes = (input_size if layer == 1 else hidden, hidden)
-        below = _gru_cell(cell, suffix, below, h, sizes, layer)
+        below = build(cell, suffix, below, h, sizes, layer)
         prev.append(h)
         following.append(below.annotate(name=f"next_h{layer}"))
     names = {f"next_h{layer}": f"prev_h{layer}" for layer in range(1, len(suffixes) + 1)}
     return nn.gModule([x, *prev], following), names
+
+
+def _rnn_cell(cell: Any, suffix: str, x: Node, h: Node, sizes: tuple[int, int], layer: int) -> Node:
+    sums = []
+    for kind, size, source in (("ih", sizes[0], x), ("hh", sizes[1], h)):
+        made = nn.Linear(size, sizes[1])
+        assign(made, *_blocks(cell, kind, suffix, [0]))
+        sums.append(made(source).annotate(name=f"{'i2h' if kind == 'ih' else 'h2h'}_{layer}"))
+    transfer: Any = nn.Tanh() if cell.nonlinearity == "tanh" else nn.ReLU()
+    return transfer(nn.CAddTable()(sums))
 
 
 def _gru_cell(
@@ -95,21 +120,3 @@ def _gru_cell(
     candidate = nn.Tanh()(sums).annotate(name=f"candidate_{layer}")
     kept = nn.AddConstant(1)(nn.MulConstant(-1)(update))
     return nn.CAddTable()([nn.CMulTable()([update, candidate]), nn.CMulTable()([kept, h])])
-
-
-def cell(layer: Any, step: Any) -> nn.gModule:
-    """Convert an LSTMCell or a GRUCell: one time step."""
-    return step(layer, layer.input_size, layer.hidden_size, [""])[0]
-
-
-def sequence(layer: Any, step: Any) -> rnn.Unroll:
-    """Convert an LSTM or a GRU: an ``Unroll`` of as many layers; refuse what a step cannot be."""
-    if layer.bidirectional:
-        raise Unconvertible("it runs in both directions")
-    if getattr(layer, "proj_size", 0):
-        raise Unconvertible("proj_size is not supported")
-    if layer.batch_first:
-        raise Unconvertible("batch_first: sequences are (T, B, D) here; make it with batch_first=False")
-    suffixes = [f"_l{number}" for number in range(layer.num_layers)]
-    made, feedback = step(layer, layer.input_size, layer.hidden_size, suffixes, float(layer.dropout))
-    return rnn.Unroll(made, feedback)

@@ -10,6 +10,7 @@ from minigraph import nn, rnn
 from minigraph.interop import torch_functions as functions
 from minigraph.interop import torch_modules as modules
 from minigraph.interop import torch_tables as tables
+from minigraph.interop.reverse import Reverse
 from minigraph.interop.walker import Converter
 
 
@@ -91,7 +92,7 @@ def _copy(export: Any, m: Any, value: Any, name: str) -> Any:
         return value
     kind = TYPES.get(m.outtype)
     if kind is None:
-        return export.fail(f"it converts to {m.outtype}")
+        return export.fail(f"it converts to {m.outtype}, through which PyTorch passes no gradient")
     return export.call(functions.to_type, value, kind, name=name)
 
 
@@ -110,7 +111,10 @@ def _dont_cast(export: Any, m: Any, value: Any, name: str) -> Any:
 
 
 #: PyTorch's types of numbers by Torch's names.
-TYPES = {"torch.DoubleTensor": torch.float64, "torch.FloatTensor": torch.float32}
+TYPES = {
+    "torch.DoubleTensor": torch.float64, "torch.FloatTensor": torch.float32,
+    "torch.HalfTensor": torch.float16,
+}
 
 CALLS: dict[type, Converter] = {
     nn.DontCast: _dont_cast,
@@ -180,5 +184,6 @@ CALLS: dict[type, Converter] = {
     nn.Parallel: _parallel,
     nn.Bottle: _bottle,
     rnn.Unroll: _unroll,
+    Reverse: _call(torch.flip, ((0,),)),
 }
 CALLS[nn.Mean] = CALLS[nn.Sum]
