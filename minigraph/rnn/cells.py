@@ -43,7 +43,7 @@ def lstm(
     The step takes ``[x, prev_c1, prev_h1, prev_c2, ...]`` and returns
     ``[next_c1, next_h1, next_c2, ...]``; ``x`` is ``(B, input_size)``, every state
     ``(B, hidden_size)`` (or all without the B). The last output is the top layer's h. Per layer,
-    with the rows of ``i2h_L`` and ``h2h_L`` in the order i, f, o, g::
+    with the rows of ``i2h_L`` and ``h2h_L`` in the order i, f, o, g:
 
         i, f, o = sigmoid(W_i x + b_i + U_i h + d_i), ..._f, ..._o
         g       = tanh(W_g x + b_g + U_g h + d_g)
@@ -64,7 +64,7 @@ def gru(
     """Return one time step of a GRU and its feedback.
 
     The step takes ``[x, prev_h1, prev_h2, ...]`` and returns ``[next_h1, next_h2, ...]``, of the
-    shapes that ``lstm`` has. Per layer::
+    shapes that ``lstm`` has. Per layer:
 
         u      = sigmoid(W_u x + b_u + U_u h + d_u)                (update gate)
         r      = sigmoid(W_r x + b_r + U_r h + d_r)                (reset gate)
