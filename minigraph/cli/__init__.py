@@ -112,18 +112,25 @@ def check(
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--part", help="Where in IN the network is, such as protos.rnn, if it is not all there is.")
+@click.option(
+    "--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True,
+    help="What an ONNX file computes in.",
+)
 @input_option
-def convert(source: Path, target: Path, part: Optional[str], shapes: Optional[str]) -> None:
+def convert(
+    source: Path, target: Path, part: Optional[str], dtype: str, shapes: Optional[str]
+) -> None:
     """Convert a network between file formats, by their endings.
 
-    IN is .t7 or .safetensors; OUT is .t7, .safetensors, .pt (a state dict, and the source of the
-    network as .py next to it), .onnx (which needs --input) or .graphml.
+    IN is .t7, .safetensors or .pt (a state dict, with the .py next to it that minigraph wrote; none
+    of it is executed); OUT is .t7, .safetensors, .pt (a state dict, and the source of the network as
+    .py next to it), .onnx (which needs --input) or .graphml.
     """
     from minigraph.cli.convert import convert_file
     from minigraph.cli.shapes import random_input
 
     input = None if shapes is None else random_input(shapes)
-    for path in convert_file(source, target, part, input):
+    for path in convert_file(source, target, part, input, dtype):
         click.echo(path)
 
 

@@ -13,44 +13,48 @@ from minigraph.tables import is_table
 READERS: dict[str, Callable[[Path], Any]] = {
     ".t7": lambda path: mg.load_t7(path),
     ".safetensors": lambda path: mg.load(path),
+    ".pt": lambda path: mg.interop.load_torch(path),
 }
 
 
-def _onnx(path: Path, net: Any, input: Any) -> list[Path]:
+def _onnx(path: Path, net: Any, input: Any, dtype: str) -> list[Path]:
     if input is None:
         raise Failure(
             "an ONNX file needs an example of the input: give --input SHAPES, such as --input 2x10"
         )
-    return [mg.interop.to_onnx(net, path, input)]
+    return [mg.interop.to_onnx(net, path, input, dtype=dtype)]
 
 
-def _t7(path: Path, net: Any, input: Any) -> list[Path]:
+def _t7(path: Path, net: Any, input: Any, dtype: str) -> list[Path]:
     mg.save_t7(path, net)
     return [path]
 
 
-def _native(path: Path, net: Any, input: Any) -> list[Path]:
+def _native(path: Path, net: Any, input: Any, dtype: str) -> list[Path]:
     mg.save(path, net)
     return [path]
 
 
-WRITERS: dict[str, Callable[[Path, Any, Any], list[Path]]] = {
+WRITERS: dict[str, Callable[[Path, Any, Any, str], list[Path]]] = {
     ".t7": _t7,
     ".safetensors": _native,
-    ".pt": lambda path, net, input: list(mg.interop.save_torch(net, path)),
+    ".pt": lambda path, net, input, dtype: list(mg.interop.save_torch(net, path)),
     ".onnx": _onnx,
-    ".graphml": lambda path, net, input: [mg.interop.to_graphml(_run(net, input), path)],
+    ".graphml": lambda path, net, input, dtype: [mg.interop.to_graphml(_run(net, input), path)],
 }
 
 
-def convert_file(source: Path, target: Path, part: Optional[str], input: Any) -> list[Path]:
+def convert_file(
+    source: Path, target: Path, part: Optional[str], input: Any, dtype: str = "float32"
+) -> list[Path]:
     """Read a network from ``source``, write it as ``target`` and return the files written.
 
     ``part`` says where in the file the network is (``protos.rnn``); without it there must be one.
+    ``dtype`` is what an ONNX file computes in.
     """
     read = _by_ending(READERS, source, "read")
     write = _by_ending(WRITERS, target, "write")
-    return write(target, _pick(read(source), part, source), input)
+    return write(target, _pick(read(source), part, source), input, dtype)
 
 
 def _by_ending(table: dict[str, Any], path: Path, verb: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from minigraph.interop import reverse as _reverse  # noqa: F401  files may name its class
 from minigraph.interop.extras import require
 
 
@@ -34,13 +35,29 @@ def save_torch(net: Any, path: Any) -> tuple[Path, Path]:
     """Write ``net`` for someone who has only PyTorch; return the paths of the two files.
 
     ``path`` (``model.pt``) is a state dict, and next to it ``model.py`` is the source of the graph
-    with all it needs: ``import model; net = model.load()``. Errors as of ``to_torch``, before
-    anything is written.
+    with all it needs: ``import model; net = model.load()``. ``load_torch`` reads both back. Errors
+    as of ``to_torch``, before anything is written.
     """
     require("torch", "torch")
     from minigraph.interop import torch_source
 
     return torch_source.save_torch(net, path)
+
+
+def load_torch(path: Any) -> Any:
+    """Return the network that ``save_torch`` wrote to ``path`` and to the source beside it.
+
+    The structure is in comments of the source, which is not executed; the numbers are those of the
+    state dict, of which only tensors are read. So a module that was trained in PyTorch comes back
+    with ``torch.save(module.state_dict(), path)``. Gradients are zero.
+
+    Raises ``FormatError`` for a state dict without such a source, for one of another network and
+    for a file that holds more than tensors, and ``MissingExtraError`` where PyTorch is not installed.
+    """
+    require("torch", "torch")
+    from minigraph.interop import stored_structure
+
+    return stored_structure.load_torch(path)
 
 
 def from_torch(module: Any) -> Any:
@@ -49,10 +66,13 @@ def from_torch(module: Any) -> Any:
     Known are the layers of this package, ``Sequential`` of them, and modules made of them that
     ``torch.fx`` can trace: arithmetic, ``cat``, ``split``, ``chunk``, ``view``, indexing and the
     like. The network takes what the module takes (indices of an ``Embedding`` count from 0), in
-    float32 or float64 as the module. ``LSTMCell`` and ``GRUCell`` become one step as ``mg.rnn`` makes
-    it: ``[x, prev_c1, prev_h1]`` to ``[next_c1, next_h1]`` (a GRU without the c). ``LSTM`` and ``GRU``
-    become an ``Unroll`` of it: sequences ``(T, B, D)`` and an initial state ``(B, H)`` for each layer,
-    ``[xs, c1, h1, c2, h2]``, to all states stacked, the last of which is PyTorch's output.
+    float32 or float64 as the module. ``LSTMCell``, ``GRUCell`` and ``RNNCell`` become one step as
+    ``mg.rnn`` makes it: ``[x, prev_c1, prev_h1]`` to ``[next_c1, next_h1]`` (without the c but for an
+    LSTM). ``LSTM``, ``GRU`` and ``RNN`` become an ``Unroll`` of it: sequences ``(T, B, D)`` and an
+    initial state ``(B, H)`` for each layer, ``[xs, c1, h1, c2, h2]``, to all states stacked, the last
+    of which is PyTorch's output. With ``batch_first`` sequences are ``(B, T, …)``; with two
+    directions the states are ``c1, h1, c1_reverse, h1_reverse, c2, …`` and PyTorch's output is one
+    output more, the last. Inside a traced module they take and return what PyTorch's do.
 
     Raises ``ConversionError`` that lists everything that cannot be converted and why, and
     ``MissingExtraError`` where PyTorch is not installed.

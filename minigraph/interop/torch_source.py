@@ -22,6 +22,7 @@ from minigraph.interop import (
     torch_tables,
 )
 from minigraph.interop.names import Unique, identifier
+from minigraph.interop.stored_structure import source_path, structure_lines
 from minigraph.interop.torch_export import to_torch
 
 _PARTS = (
@@ -48,10 +49,8 @@ def save_torch(net: Any, path: Any) -> tuple[Path, Path]:
     """See ``minigraph.interop.save_torch``."""
     module = to_torch(net)
     path = Path(path)
-    source = path.with_suffix(".py")
-    if source == path:
-        source = path.with_name(f"{path.name}.source.py")
-    text = source_of(module, path.name)
+    source = source_path(path)
+    text = source_of(module, path.name) + structure_lines(net, module.state_dict(), path)
     with replacing(path) as temporary:
         torch.save(module.state_dict(), temporary)
     with replacing(source) as temporary:

@@ -43,6 +43,14 @@ def load(path: Union[str, "os.PathLike[str]"]) -> Any:
         raise FormatError(f"{path} is no whole safetensors file: {error}") from error
     if checksum(graph, arrays) != header.get("checksum"):
         raise FormatError(f"{path} is damaged: its contents do not agree with its checksum")
+    return put_together(graph, arrays, path)
+
+
+def put_together(graph: str, arrays: dict[str, np.ndarray], path: Any) -> Any:
+    """Return what ``taken_apart`` took apart, on these arrays; ``path`` is where it came from.
+
+    Raises ``FormatError`` for a structure that is none.
+    """
     try:
         structure = json.loads(graph)
         reader = _Reader(arrays)

@@ -31,18 +31,27 @@ def save(path: Union[str, "os.PathLike[str]"], net: Any) -> None:
     Raises ``FormatError``, naming the node, for a class that files may not name (see
     ``mg.files.register``) and for an attribute that a file cannot hold; nothing is written then.
     """
+    graph, arrays = taken_apart(net)
+    header = {
+        "format": FORMAT, "version": str(VERSION), "graph": graph, "checksum": checksum(graph, arrays),
+    }
+    with replacing(path) as temporary:
+        write_safetensors(temporary, arrays, header)
+
+
+def taken_apart(net: Any) -> tuple[str, dict[str, np.ndarray]]:
+    """Return the structure of what ``save`` takes, as JSON, and the arrays that it lies on, by name.
+
+    The arrays are the network's own, not copies, wherever a file can hold them as they are.
+    ``put_together`` is the inverse. Raises ``FormatError`` as ``save`` does.
+    """
     writer = _Writer()
     root_value = writer.value(net, "net")
     graph = json.dumps(
         {"modules": writer.modules, "tensors": writer.tensors, "root": root_value},
         allow_nan=False, separators=(",", ":"), sort_keys=True,
     )
-    header = {
-        "format": FORMAT, "version": str(VERSION), "graph": graph,
-        "checksum": checksum(graph, writer.arrays),
-    }
-    with replacing(path) as temporary:
-        write_safetensors(temporary, writer.arrays, header)
+    return graph, writer.arrays
 
 
 class _Writer:
