@@ -27,7 +27,7 @@ def row_stride(array: np.ndarray) -> int:
 def call(text: str, name: str, *arguments: Any, cpu: Optional[str] = None) -> None:
     """Compile a text and run its function; ints become i64, bools i32, arrays pointers."""
     values = [pointer(each) if isinstance(each, np.ndarray) else each for each in arguments]
-    types = [_KINDS.get(type(value), ctypes.c_void_p) for value in values]
+    types = [_KINDS.get(type(value), type(value)) for value in values]
     library = compile_ir(text, name, cpu)
     library.function(name, *types)(*values)
 

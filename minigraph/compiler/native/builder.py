@@ -290,12 +290,11 @@ class Function:
         bound = self.splat(self.smaller(count, lanes).cast("trunc", "i32"), lanes)
         return Value(self, type, numbers).compare("slt", bound)
 
-    def masked_load(self, type: str, pointer: Value, mask: Value) -> Value:
-        """A vector from memory; lanes that are off are not touched and are 0."""
+    def masked_load(self, type: str, pointer: Value, mask: Value, otherwise: float = 0.0) -> Value:
+        """A vector from memory; lanes that are off are not touched and become ``otherwise``."""
         size = Value(self, "i32", str(_SIZES[split_type(type)[1]]))
-        return self.call(
-            f"llvm.masked.load.{suffix(type)}.p0", type, [pointer, size, mask, self.value(type, 0)]
-        )
+        arguments = [pointer, size, mask, self.value(type, otherwise)]
+        return self.call(f"llvm.masked.load.{suffix(type)}.p0", type, arguments)
 
     def masked_store(self, value: Value, pointer: Value, mask: Value) -> None:
         """Write the lanes that are on."""

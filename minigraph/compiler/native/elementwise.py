@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional, Sequence, Union
 from minigraph.compiler.native import transcendental
 from minigraph.compiler.native.builder import Function, Value
 from minigraph.compiler.native.vectors import vectors_of
+from minigraph.compiler.native.walk import Chunk
 
 Operand = Union[int, float]
 Body = Sequence[tuple[str, Sequence[Operand]]]
@@ -120,34 +121,22 @@ def define_elementwise(
             for index in range(len(outputs))
         ]
 
-        def chunks(starts: Sequence[Value], mask: Optional[Value] = None) -> None:
-            loaded = [
-                {
-                    index: _load(function, vectors.type, function.at(place, start, scalar), mask)
-                    for index, place in places.items()
-                }
-                for start in starts
-            ]
-            for start, inputs in zip(starts, loaded):
+        def compute(chunks: list[Chunk]) -> None:
+            loaded = [{index: chunk.load(place) for index, place in places.items()} for chunk in chunks]
+            for chunk, inputs in zip(chunks, loaded):
                 values = _compute(function, vectors.type, body, {**ready, **inputs}, len(kinds))
                 for target, result in zip(targets, outputs):
-                    address = function.at(target, start, scalar)
-                    if mask is None:
-                        function.store(values[result], address)
-                    else:
-                        function.masked_store(values[result], address, mask)
+                    chunk.store(values[result], target)
 
         unroll = 1 if _HEAVY & {primitive for primitive, _ in body} or len(places) > 6 else 2
         whole = columns - columns % (unroll * lanes)
         with function.loop(0, whole, unroll * lanes) as column:
-            chunks([column.index + part * lanes for part in range(unroll)])
+            starts = [column.index + part * lanes for part in range(unroll)]
+            compute([Chunk(function, vectors, start, None) for start in starts])
         with function.loop(whole, columns, lanes) as column:
-            chunks([column.index], function.lanes_below(columns - column.index, lanes))
+            mask = function.lanes_below(columns - column.index, lanes)
+            compute([Chunk(function, vectors, column.index, mask)])
     return function.finish()
-
-
-def _load(function: Function, type: str, address: Value, mask: Optional[Value]) -> Value:
-    return function.load(type, address) if mask is None else function.masked_load(type, address, mask)
 
 
 def _compute(

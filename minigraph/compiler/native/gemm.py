@@ -107,7 +107,9 @@ class _Walk:
 
     def tile(self, rows: int, arguments: list[Value], columns: Value, **constants: int) -> None:
         """Compute a tile of ``rows`` rows; a narrow last panel takes half the vectors."""
-        known = {label: self.constants[label] for label in ("a_col", "b_row") if label in self.constants}
+        known: dict[str, int] = {
+            label: self.constants[label] for label in ("a_col", "b_row") if label in self.constants
+        }
         known.update(constants)
         N = self.constants.get("N")
         narrow = N is None or 0 < N % self.panel <= self.vectors.lanes

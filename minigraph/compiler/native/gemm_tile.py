@@ -83,8 +83,8 @@ def _products(function: Function, vectors: Vectors, rows: int, count: int) -> li
     with function.loop(0, whole, unroll, zeros) as main:
         sums = list(main.carried)
         for part in range(unroll):
-            chain = slice(size * (part % chains), size * (part % chains + 1))
-            sums[chain] = step(main.index + part, sums[chain])
+            mine = slice(size * (part % chains), size * (part % chains + 1))
+            sums[mine] = step(main.index + part, sums[mine])
         main.carry(sums)
     totals = main.results[:size]
     for chain in range(1, chains):

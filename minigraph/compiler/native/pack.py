@@ -156,11 +156,11 @@ def define_strips(name: str, vectors: Vectors, rows: int) -> str:
         with function.when(whole.compare("eq", 0)), function.loop(0, k_count) as k:
             line = function.at(source, k.index * a_col, scalar)
             place = function.at(target, k.index * rows, scalar)
-            with function.loop(0, inside) as row:
-                value = function.load(scalar, function.at(line, row.index * a_row, scalar))
-                function.store(value, function.at(place, row.index, scalar))
-            with function.loop(inside, rows) as row:
-                function.store(function.value(scalar, 0.0), function.at(place, row.index, scalar))
+            with function.loop(0, inside) as tail:
+                value = function.load(scalar, function.at(line, tail.index * a_row, scalar))
+                function.store(value, function.at(place, tail.index, scalar))
+            with function.loop(inside, rows) as tail:
+                function.store(function.value(scalar, 0.0), function.at(place, tail.index, scalar))
     return function.finish()
 
 
