@@ -1,26 +1,31 @@
-"""One iteration of char-rnn's training against the same model in PyTorch, eager and ``nn.LSTM``.
+"""One iteration of char-rnn's training, characters per second: against PyTorch, eager and ``nn.LSTM``.
 
 An iteration is forward and backward over T characters in B rows, the clipping of the gradient and
-a step of rmsprop, in float32, two layers, 65 characters. Three sides take turns:
+a step of rmsprop, in float32, two layers, 65 characters. The sides take turns:
 
-* minigraph: the trainer that ``minigraph train`` runs;
+* minigraph eager: the trainer that ``minigraph train`` runs, its network as it is;
+* minigraph compiled: the same with ``mg.compile`` of its network (its first iteration is not timed);
 * PyTorch eager: the same modules, called step by step (one-hot, Linear, sigmoid, ...);
 * PyTorch ``nn.LSTM``: its fused layers, the decoder over all time steps at once.
 
 All start from the same parameters and read the same batches; their first losses are compared
-before anything is timed. Medians over the rounds are printed, and minigraph's time over the others'.
+before anything is timed. Medians over the rounds are printed, and minigraph's times over the others'.
 Products this small gain little from a second thread, and lose much where other programs keep the
 cores busy: ``--threads 1`` then says more.
 
-    python benchmarks/train_iteration.py [--threads 2] [--rounds 15]
+    python benchmarks/train_iteration.py [--threads 2] [--rounds 15] [--native-blas] [--json FILE]
+
+``--threads``, ``--native-blas`` and the variables that are printed: see ``compiled.py``.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import statistics
 from typing import Any, Callable
+
+from compiled import COMPILED, EAGER, kernel_variables, use_threads
 
 CONFIGURATIONS = [(64, 50, 25), (128, 50, 50)]  # hidden size, rows, time steps
 VOCABULARY, LAYERS, RATE, DECAY, CLIP = 65, 2, 2e-3, 0.95, 5.0
@@ -45,6 +50,15 @@ def trainer(H: int, B: int, T: int) -> Any:
 
 def minigraphs(source: Any) -> Iteration:
     return lambda: source.step().loss
+
+
+def compiled_minigraphs(H: int, B: int, T: int) -> Iteration:
+    """Return the iteration of a trainer whose network is compiled; a first one has compiled it."""
+    import minigraph as mg
+
+    source = trainer(H, B, T)
+    source.model.net = mg.compile(source.model.net)
+    return minigraphs(source)
 
 
 def parameters_of(source: Any) -> dict[str, Any]:
@@ -145,36 +159,56 @@ def fused(source: Any, H: int, B: int) -> Iteration:
     return pytorchs(Net(), [torch.zeros(LAYERS, B, H) for _ in range(2)], source)
 
 
+def measure(H: int, B: int, T: int, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of an iteration, by side and round."""
+    import numpy as np
+    from lstm_step import seconds
+
+    source = trainer(H, B, T)
+    others = {"torch eager": eager(source, H, B), "torch nn.LSTM": fused(source, H, B)}
+    runs = {EAGER: minigraphs(source), COMPILED: compiled_minigraphs(H, B, T), **others}
+    losses = np.array([[run() for run in runs.values()] for _ in range(5)])
+    gap = float(np.abs(losses - losses[:, :1]).max())
+    assert gap < 1e-3, f"not the same model: {losses}"
+    print(f"\n{LAYERS}x{H}, B {B}, T {T} (first losses agree to {gap:.0e})")
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            times[name].append(seconds(run, 0.3))
+    return times
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--native-blas", action="store_true", help="unset OPENBLAS_CORETYPE and _L2_SIZE")
+    parser.add_argument("--json", metavar="FILE", help="write all numbers there")
     given = parser.parse_args()
-    os.environ["OPENBLAS_NUM_THREADS"] = str(given.threads)  # read when NumPy is imported
+    use_threads(given.threads, given.native_blas)  # before NumPy is imported
     import numpy as np
     import torch
-    from lstm_step import seconds
 
     torch.set_num_threads(given.threads)
     print(f"one training iteration, float32, {given.threads} threads, {VOCABULARY} characters, medians")
     print(f"numpy {np.__version__}, torch {torch.__version__}")
+    variables = kernel_variables()
+    if variables:
+        print("set: " + ", ".join(f"{name}={value}" for name, value in variables.items()))
+    results = []
     for H, B, T in CONFIGURATIONS:
-        source = trainer(H, B, T)
-        others = {"torch eager": eager(source, H, B), "torch nn.LSTM": fused(source, H, B)}
-        runs = {"minigraph": minigraphs(source), **others}
-        losses = np.array([[run() for run in runs.values()] for _ in range(5)])
-        gap = float(np.abs(losses - losses[:, :1]).max())
-        assert gap < 1e-3, f"not the same model: {losses}"
-        times: dict[str, list[float]] = {name: [] for name in runs}
-        for _ in range(given.rounds):
-            for name, run in runs.items():
-                times[name].append(seconds(run, 0.3))
-        print(f"\n{LAYERS}x{H}, B {B}, T {T} (first losses agree to {gap:.0e})")
-        print(f"{'':14s} {'ms':>8s} {'characters/s':>13s} {'minigraph takes':>16s}")
+        times = measure(H, B, T, given.rounds)
+        results.append({"layers": LAYERS, "H": H, "B": B, "T": T, "seconds": times})
         medians = {name: statistics.median(record) for name, record in times.items()}
+        print(f"{'':18} {'ms':>8} {'characters/s':>13} {'eager/it':>9} {'compiled/it':>12}")
         for name, median in medians.items():
-            ratio = "" if name == "minigraph" else f"{medians['minigraph'] / median:15.2f}x"
-            print(f"{name:14s} {1e3 * median:8.2f} {B * T / median:13,.0f} {ratio:>16s}")
+            print(f"{name:18} {1e3 * median:8.2f} {B * T / median:13,.0f} {medians[EAGER] / median:9.2f} "
+                  f"{medians[COMPILED] / median:12.2f}")
+    if given.json:
+        with open(given.json, "w", encoding="utf-8") as file:
+            json.dump({"threads": given.threads, "variables": variables, "results": results}, file, indent=1)
 
 
 if __name__ == "__main__":
