@@ -25,7 +25,6 @@ class Builder:
         self.ops: list[Op] = []
         self.node: Any = None
         self._parameters: dict[tuple[int, str], Parameter] = {}
-        self._indexes: set[Value] = set()
         self._casts: dict[Value, Value] = {}
 
     def emit(self, primitive: str, *operands: Operand, name: str = "", **attributes: Any) -> Value:
@@ -33,25 +32,24 @@ class Builder:
         inputs = tuple(self.value(operand) for operand in operands)
         kind = PRIMITIVES[primitive]
         shape = kind.shape([value.shape for value in inputs], attributes)
-        if primitive == "to_index":
+        if kind.index:
             dtype = np.dtype(np.int64)
         elif kind.view:
             dtype = inputs[0].dtype
         else:
             dtype = self.dtype
-            inputs = tuple(map(self._converted, inputs))
+            index = inputs[-1:] if kind.indexed else ()
+            inputs = (*map(self._converted, inputs[: len(inputs) - len(index)]), *index)
         made = Value(tuple(shape), dtype, name)
         if kind.elementwise:
             ranks = {value.ndim for value in inputs if value.varies}
             assert len(ranks) <= 1, f"{primitive} of values of {sorted(ranks)} axes: reshape them first"
         self.ops.append(Op(primitive, inputs, (made,), attributes, self.node))
-        if primitive == "to_index" or (kind.view and inputs[0] in self._indexes):
-            self._indexes.add(made)
         return made
 
     def _converted(self, value: Value) -> Value:
-        """Return ``value``, if it was given in another type, in the network's; an index stays one."""
-        if value.dtype == self.dtype or not value.varies or value in self._indexes:
+        """Return ``value``, if it was given in another type, in the network's."""
+        if value.dtype == self.dtype or not value.varies:
             return value
         if value not in self._casts:
             self._casts[value] = Value(value.shape, self.dtype, value.name)

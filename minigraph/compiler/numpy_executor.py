@@ -90,7 +90,7 @@ class NumpyExecutor:
             operands = [values[each] for each in used]
             values.append(out)
             if primitive in UFUNCS:
-                instructions.append(partial(UFUNCS[primitive], *operands, out))
+                instructions.append(partial(UFUNCS[primitive], *operands, out=out))
             else:
                 instructions.append(partial(PRIMITIVES[primitive].evaluate, operands, out, {}))
             for each in dict.fromkeys(used):

@@ -26,7 +26,8 @@ class Primitive:
     """A kind of operation.
 
     ``elementwise`` ones broadcast their operands and may be fused; a ``view`` costs nothing: its
-    result is a window on its operand.
+    result is a window on its (first) operand. The result of an ``index`` is 0-based integers, and so
+    is the last operand of one that is ``indexed``.
     """
 
     name: str
@@ -34,6 +35,8 @@ class Primitive:
     evaluate: Evaluate
     elementwise: bool = False
     view: bool = False
+    index: bool = False
+    indexed: bool = False
 
 
 PRIMITIVES: dict[str, Primitive] = {}
@@ -93,7 +96,7 @@ def _where(x: list[Any], out: Any, a: Attributes) -> Any:
 UFUNCS: dict[str, np.ufunc] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative,
     "tanh": np.tanh, "exp": np.exp, "log": np.log, "log1p": np.log1p, "sqrt": np.sqrt, "abs": np.abs,
-    "sign": np.sign, "maximum": np.maximum, "minimum": np.minimum, "power": np.power,
+    "sign": np.sign, "expm1": np.expm1, "maximum": np.maximum, "minimum": np.minimum, "power": np.power,
 }
 
 for _name, _function in UFUNCS.items():
@@ -137,6 +140,8 @@ _define("slice", _slice_shape, _slice, view=True)
 _define(
     "transpose", lambda shapes, a: tuple(shapes[0][axis] for axis in a["order"]), _transpose, view=True
 )
+# The first operand as it is; the others are for the way back (see vjps.py).
+_define("replace_gradient", lambda shapes, a: shapes[0], lambda x, out, a: x[0], view=True)
 
 
 # -- other shapes --------------------------------------------------------------------------------
@@ -302,16 +307,24 @@ def _to_index(x: list[Any], out: Any, a: Attributes) -> Any:
     index = np.asarray(x[0]).astype(np.int64) - 1
     if index.size and (index.min() < 0 or index.max() >= a["count"]):
         raise IndexError("index out of range")
+    if x[0].dtype.kind == "f" and not np.array_equal(index, x[0] - 1):
+        raise IndexError("index is not a whole number")
     if out is None:
         return index
     np.copyto(out, index)
     return out
 
 
-_define("take", lambda shapes, a: (*shapes[1], shapes[0][1]), _take)
-_define("pick", lambda shapes, a: shapes[1], _pick)
-_define("spread", lambda shapes, a: (*shapes[1], a["size"]), _spread)
-_define("to_index", _first, _to_index)
+def _argmax(x: list[Any], out: Any, a: Attributes) -> Any:
+    """The index of the largest entry along the last axis, the first of equal ones."""
+    return np.argmax(x[0], axis=-1, out=out)
+
+
+_define("take", lambda shapes, a: (*shapes[1], shapes[0][1]), _take, indexed=True)
+_define("pick", lambda shapes, a: shapes[1], _pick, indexed=True)
+_define("spread", lambda shapes, a: (*shapes[1], a["size"]), _spread, indexed=True)
+_define("to_index", _first, _to_index, index=True)
+_define("argmax", lambda shapes, a: shapes[0][:-1], _argmax, index=True)
 
 
 # -- gradients of parameters: they add to an array and give no result ------------------------------

@@ -31,8 +31,8 @@ class Run:
         given = [np.asarray(leaf) for _, leaf in leaves(input)]
         frame = self._prepared(given)
         for value, array in zip(spec.input_values, given):
-            target = frame.at(value, 0) if value in self._states else frame.arrays[value]
-            np.copyto(target, array)
+            if value in frame.arrays:  # else nothing reads it
+                np.copyto(frame.at(value, 0) if value in self._states else frame.arrays[value], array)
         self._forward.run()
         return map_table(lambda value: frame.arrays[value], spec.outputs)
 
@@ -68,7 +68,7 @@ class Run:
         plan = spec.backward(pattern, accumulate)
         executor = self._executor(plan)
         for seed, leaf in zip(plan.seeds, given):
-            if seed is not None:
+            if seed in frame.arrays:  # else nothing reads it
                 np.copyto(frame.arrays[seed], leaf)
         self._zero_carries(plan)
         executor.run()
@@ -82,7 +82,7 @@ class Run:
         first, second = spec.backward(self._pattern, False), spec.backward(self._pattern)
         executor = self._executor(second)
         for mine, theirs in zip(first.seeds, second.seeds):
-            if mine is not None and theirs is not None:
+            if mine in frame.arrays and theirs in frame.arrays:
                 np.copyto(frame.arrays[theirs], frame.arrays[mine])
         self._zero_carries(second)
         executor.run()

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple, Optional, Sequence, Union
 
 from minigraph.compiler.builder import Builder
-from minigraph.compiler.ir import Op, Parameter, Value
+from minigraph.compiler.ir import Constant, Op, Parameter, Value
 
 
 class Part(NamedTuple):
@@ -51,12 +51,13 @@ VJPS["neg"] = lambda b, op, g: (b.emit("neg", g),)
 VJPS["tanh"] = lambda b, op, g: (b.mul(g, b.sub(1.0, b.mul(op.output, op.output))),)
 VJPS["sigmoid"] = lambda b, op, g: (b.mul(g, b.mul(b.sub(1.0, op.output), op.output)),)
 VJPS["exp"] = lambda b, op, g: (b.mul(g, op.output),)
+VJPS["expm1"] = lambda b, op, g: (b.mul(g, b.add(op.output, 1.0)),)
 VJPS["log"] = lambda b, op, g: (b.div(g, op.inputs[0]),)
 VJPS["log1p"] = lambda b, op, g: (b.div(g, b.add(op.inputs[0], 1.0)),)
 VJPS["sqrt"] = lambda b, op, g: (b.div(b.mul(g, 0.5), op.output),)
 VJPS["abs"] = lambda b, op, g: (b.mul(g, b.emit("sign", op.inputs[0])),)
 
-for _flat in ("sign", "greater", "less", "equal", "greater_equal", "less_equal", "to_index"):
+for _flat in ("sign", "greater", "less", "equal", "greater_equal", "less_equal", "to_index", "argmax"):
     VJPS[_flat] = lambda b, op, g: (None,) * len(op.inputs)
 
 
@@ -70,7 +71,8 @@ def _div(b: Builder, op: Op, g: Value) -> Sequence[Gradient]:
 def _power(b: Builder, op: Op, g: Value) -> Sequence[Gradient]:
     """For a constant exponent, as all of Torch's layers have it."""
     x, exponent = op.inputs
-    return b.mul(g, b.mul(b.emit("power", x, b.sub(exponent, 1.0)), exponent)), None
+    assert isinstance(exponent, Constant)
+    return b.mul(g, b.mul(b.emit("power", x, b.constant(exponent.array - 1)), exponent)), None
 
 
 @vjp("maximum")
@@ -126,6 +128,14 @@ def _expand(b: Builder, op: Op, g: Value) -> Sequence[Gradient]:
 @vjp("copy")
 def _copy(b: Builder, op: Op, g: Value) -> Sequence[Gradient]:
     return (g,)
+
+
+@vjp("replace_gradient")
+def _replace_gradient(b: Builder, op: Op, g: Value) -> Sequence[Gradient]:
+    """Nothing to the value itself; to whatever is named beside it, the slope that is given for it."""
+    if len(op.inputs) == 1:
+        return (None,)
+    return None, b.mul(g, op.inputs[2]), None
 
 
 @vjp("sum")

@@ -81,7 +81,10 @@ def _rewritten(
     # What is outside comes first, and of that what has the shape of the whole.
     rest.sort(key=lambda value: (value in fed or producers.get(value) in looped, value.shape != shape))
     if not rest or not rest[0].varies or rest[0].shape != shape:
-        rest.insert(0, products.pop(0))
+        whole = products or [value for value in rest if value.varies and value.shape == shape] or rest
+        first = whole[0]
+        (products if products else rest).remove(first)
+        rest.insert(0, first)
     made: list[Op] = []
     so_far = rest[0]
     for term in rest[1:]:

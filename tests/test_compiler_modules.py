@@ -1,0 +1,134 @@
+"""Every module and criterion inside a compiled graph: the numbers of the network as it is, to 1e-12."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from module_registry import CASES
+from registry.case import Case, same
+
+import minigraph as mg
+from minigraph import nn
+from minigraph.compiler.lowering import RULES
+from minigraph.compiler.lowering.criterions import LOSSES
+from minigraph.compiler.specialise import Specialisation
+from minigraph.random import generator
+from minigraph.rnn import Unroll
+from minigraph.tables import copy_table, is_table, map_table
+
+TOLERANCE = 1e-12
+
+
+def wrapped(case: Case) -> nn.gModule:
+    """A graph of nothing but the module; a criterion gets a node for its target."""
+    x, t = nn.Identity()(), nn.Identity()()
+    module = case.fresh()
+    if case.target is None:
+        return nn.gModule([x], [module(x)])
+    return nn.gModule([x, t], [module([x, t])])
+
+
+def given(case: Case, seed: int) -> Any:
+    rng = np.random.default_rng(seed)
+    input = case.input(rng)
+    if case.target is None:
+        return input
+    target = case.target(rng)
+    return [input, np.zeros(1) if target is None else target]  # a node has two inputs, wanted or not
+
+
+def gradient(output: Any) -> Any:
+    rng = np.random.default_rng(3)
+    return map_table(lambda leaf: rng.standard_normal(np.shape(leaf)), output)
+
+
+def ran(net: Any, input: Any, scale: float) -> tuple[Any, Any, list[np.ndarray], float]:
+    """Forward and backward: outputs, gradients of the input, of the parameters, the next random number."""
+    mg.manualSeed(7)
+    output = copy_table(net.forward(input))
+    gradInput = copy_table(net.backward(input, gradient(output), scale))
+    drawn = float(generator.uniforms(1)[0])
+    return output, gradInput, [each.copy() for each in net.parameters()[1]], drawn
+
+
+def agree(net: Any, compiled: Any, input: Any, scale: float = 1.0) -> None:
+    expected = ran(net, input, scale)
+    actual = ran(compiled, input, scale)
+    for what, a, e in zip(("output", "gradInput", "gradParameters"), actual, expected):
+        same(a, e, TOLERANCE, what)
+    assert actual[3] == expected[3], "the random stream went another way"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}-{case.label}")
+def test_compiled_module_computes_what_the_module_does(case: Case) -> None:
+    net, compiled = wrapped(case), mg.compile(wrapped(case))
+    agree(net, compiled, given(case, 1))
+    agree(net, compiled, given(case, 2))
+    agree(net, compiled, given(case, 2), 0.5)
+    net.evaluate(), compiled.evaluate()
+    agree(net, compiled, given(case, 3))
+
+
+# -- modules that are written with primitives ----------------------------------------------------------
+
+#: Cases that a rule leaves to the module: random slopes in training, unusual norms, layouts and modes.
+LEFT = {
+    "RReLU-0", "RReLU-1", "WhiteNoise-0", "Normalize-1", "Normalize-2", "Normalize-3", "Normalize-5",
+    "PairwiseDistance-1", "PairwiseDistance-2", "PairwiseDistance-3", "PairwiseDistance-4",
+    "Normalize-4", "Convert-2", "Convert-3", "Convert-4", "Convert-5", "Convert-6", "Convert-7",
+    "MapTable-0", "MultiCriterion-1", "ParallelCriterion-2",
+}
+
+
+def lowered(case: Case) -> bool:
+    module = case.fresh()
+    rules = LOSSES if case.target else RULES
+    return type(module) in rules and f"{case.name}-{case.label}" not in LEFT
+
+
+LOWERED = [case for case in CASES if lowered(case)]
+
+
+def stacked(entries: list[Any]) -> Any:
+    if is_table(entries[0]):
+        return [stacked(list(column)) for column in zip(*entries)]
+    return np.stack([np.asarray(entry) for entry in entries])
+
+
+@pytest.mark.parametrize("case", LOWERED, ids=lambda case: f"{case.name}-{case.label}")
+def test_module_with_a_rule_is_not_called(case: Case) -> None:
+    program = Specialisation(wrapped(case), given(case, 1)).forward.program
+    assert not [op for op in program.ops if op.primitive == "call"]
+
+
+@pytest.mark.parametrize("case", LOWERED, ids=lambda case: f"{case.name}-{case.label}")
+def test_module_with_a_rule_over_time(case: Case) -> None:
+    """A step that waits for nothing runs once for all time steps."""
+    sequence = stacked([given(case, seed) for seed in range(3)])
+    agree(Unroll(wrapped(case)), mg.compile(Unroll(wrapped(case))), sequence)
+
+
+def recurrent(case: Case) -> Unroll:
+    x, s = nn.Identity()(), nn.Identity()().annotate(name="s")
+    mixed = nn.CAddTable()([x, nn.MulConstant(0.1)(s)])
+    return Unroll(nn.gModule([x, s], [case.fresh()(mixed).annotate(name="y")]), {"y": "s"})
+
+
+def keeps_shape(case: Case) -> bool:
+    """Whether the module of one tensor gives one tensor of the same shape."""
+    if case.target is not None:
+        return False
+    input = case.data()[0]
+    output = None if is_table(input) else case.forward(case.fresh(), input)
+    return isinstance(output, np.ndarray) and output.shape == np.shape(input)
+
+
+@pytest.mark.parametrize(
+    "case", list(filter(keeps_shape, LOWERED)), ids=lambda case: f"{case.name}-{case.label}"
+)
+def test_module_with_a_rule_inside_a_recurrence(case: Case) -> None:
+    sequence = stacked([np.abs(given(case, seed)) for seed in range(3)])
+    state = np.zeros(sequence.shape[1:])
+    agree(recurrent(case), mg.compile(recurrent(case)), [sequence, state])
