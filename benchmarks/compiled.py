@@ -103,7 +103,8 @@ PEERS: dict[str, tuple[Missing, str, str, tuple]] = {
     "torch eager": (needs("torch"), "torch_eager", "Eager", ()),
     "torch.compile": (needs_cxx, "torch_eager", "Compiled", ()),
     "torch.nn layer": (needs_layer, "torch_layers", "Layers", ()),
-    "JAX jit scan": (needs("jax"), "jax_scan", "Scan", ()),
+    "JAX one scan": (needs("jax"), "jax_scan", "OneScan", ()),
+    "JAX hoisted": (needs("jax"), "jax_scan", "Hoisted", ()),
     "NumPy by hand": (
         lambda cell: None if cell == "lstm" else "written for the LSTM only", "numpy_lstm", "Lstm", ()),
     "BLAS alone": (lambda cell: None, "blas_alone", "Products", ("numpy",)),
