@@ -1,16 +1,19 @@
-"""Jupyter: the last value of a cell, a network or a graph, is shown as its picture.
+"""Jupyter: the last value of a cell is shown: a network or a graph as its picture, a trace as its page.
 
-IPython asks an object for ``_repr_svg_``. The classes themselves know nothing of drawing, so
-the method is put on them here, when ``minigraph`` is imported. Where no Graphviz can be found
-the notebook shows the usual text, and a warning says what to install.
+IPython asks an object for ``_repr_svg_`` or ``_repr_mimebundle_``. The classes themselves know
+nothing of drawing, so the methods are put on them here, when ``minigraph`` is imported. Where no
+Graphviz can be found the notebook shows the usual text, and a warning says what to install.
 """
 
 from __future__ import annotations
 
+import html
 import warnings
 from typing import Any, Optional
 
+from minigraph.debug.trace_data import Trace, UnrollTrace
 from minigraph.drawing.files import svg_of
+from minigraph.drawing.page import page_of
 from minigraph.errors import DrawingError
 from minigraph.graph import Graph
 from minigraph.nn.gmodule import gModule
@@ -27,7 +30,26 @@ def repr_svg(self: Any) -> Optional[str]:
     return svg.partition("\n")[2].replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
 
 
+def repr_mimebundle(self: Any, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    """Return a trace for a notebook: its text, and its page in a frame where there is Graphviz."""
+    bundle = {"text/plain": str(self)}
+    try:
+        page = page_of(self)
+    except DrawingError as error:
+        warnings.warn(str(error), stacklevel=2)
+        return bundle
+    # The page is inside the notebook's own: nothing of the one can reach the other, and a frame
+    # without the same origin must not ask for storage, which the page gets along without.
+    bundle["text/html"] = (
+        f'<iframe srcdoc="{html.escape(page)}" sandbox="allow-scripts" title="trace" '
+        'style="width:100%;height:720px;border:1px solid #8886;border-radius:8px"></iframe>'
+    )
+    return bundle
+
+
 def install() -> None:
-    """Give ``nn.gModule`` and ``Graph`` the method that notebooks look for."""
+    """Give networks, graphs and traces the methods that notebooks look for."""
+    Trace._repr_mimebundle_ = repr_mimebundle  # type: ignore[attr-defined]
+    UnrollTrace._repr_mimebundle_ = repr_mimebundle  # type: ignore[attr-defined]
     gModule._repr_svg_ = repr_svg  # type: ignore[attr-defined]
     Graph._repr_svg_ = repr_svg  # type: ignore[attr-defined]

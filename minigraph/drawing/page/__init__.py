@@ -13,7 +13,7 @@ from minigraph.drawing.build import build_picture
 from minigraph.drawing.page.data import page_data
 from minigraph.drawing.page.layout import page_svg
 from minigraph.drawing.page.page import page_html
-from minigraph.drawing.page.traces import network_of, traces_data
+from minigraph.drawing.page.traces import moment_of, network_of, put_gradients, traces_data
 from minigraph.drawing.picture import is_backward
 from minigraph.drawing.subject import name_of, picture_of, values_of
 from minigraph.graph import Graph
@@ -44,4 +44,6 @@ def _traces_page(traces: list[Any], title: str) -> str:
     picture = build_picture(net.fg, title or name_of(traces[0].net) or name_of(net), False, values)
     data = page_data(net, picture, values, recorded)
     data["view"] = "backward"
+    data["graph"]["moment"] = moment_of(traces[0], len(traces))
+    put_gradients(data["graph"]["nodes"], traces[0])
     return page_html(data, page_svg(replace(picture, title="")))

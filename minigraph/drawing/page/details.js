@@ -90,7 +90,7 @@ page.part("details", () => {
             slotsOf(node),
             inputsOf(node),
             consumersOf(node),
-            node.output || node.gradOutput ? section("Values of the last pass",
+            node.output || node.gradOutput ? section(`Values of ${page.graph.moment || "the last pass"}`,
                 node.output ? valueBlock("output", node.output) : null,
                 node.gradOutput ? valueBlock("gradOutput", node.gradOutput) : null) : null,
             node.parameters.length ? section("Parameters", node.parameters.map((parameter) => [

@@ -56,9 +56,7 @@ page.part("player", () => {
     player.labelOf = (id) => {
         const node = page.nodes.get(id);
         if (!node) return `node ${id}`;
-        if (node.name) return node.name;
-        if (node.role === "in" || node.role === "out") return `network ${node.role}put`;
-        if (node.role === "select") return `entry ${node.entry} #${id}`;
+        if (node.name || node.role !== "module") return node.name || node.label;
         return `${node.type || node.label} #${id}`;
     };
 
@@ -94,7 +92,7 @@ page.part("player", () => {
     };
 
     player.setDirection = (direction) => {
-        if (direction === player.direction) return;
+        if (direction === player.direction || !player.started) return;
         const {t, event} = player.step;
         const whole = player.whole;
         player.direction = direction;
@@ -114,6 +112,7 @@ page.part("player", () => {
         const time = mark.step;
         if (unrolled && !player.times.includes(time)) player.goTo(time);
         else player.go(player.indexOf(mark.node, time), 2);
+        if (!player.second) page.select(mark.node);
         page.reveal([mark.node]);
     };
 
@@ -176,7 +175,9 @@ page.part("player", () => {
         page.key("[", "earlier time step", () => player.goTo(player.step.t - 1), "Trace");
     }
 
+    page.on("theme", () => { if (player.started) changed("theme"); });
     page.on("ready", () => {
+        player.started = true;
         player.direction = page.view === "forward" ? "forward" : "backward";
         player.go(player.steps.length);
     });

@@ -7,19 +7,24 @@ page.part("player_controls", () => {
     const panel = player.panel = page.panel({id: "player", title: "Trace", place: "bottom", order: 10});
     const HEIGHT = 46;
 
-    const button = (text, title, onclick) => h("button", {class: "button", title, "aria-label": title.replace(/ \(.*/, ""), onclick}, text);
+    const ICONS = {
+        first: "M3 3V13M13 3V13L5 8Z", back: "M11 3V13L3.5 8Z", play: "M4.5 2.5V13.5L13 8Z", pause: "M5 3V13M11 3V13",
+        onward: "M5 3V13L12.5 8Z", last: "M13 3V13M3 3V13L11 8Z", earlier: "M10 3L5 8L10 13", later: "M6 3L11 8L6 13",
+    };
+    const icon = (name) => s("svg", {viewBox: "0 0 16 16", class: `trace-icon ${name}`, "aria-hidden": "true"}, s("path", {d: ICONS[name]}));
+    const button = (name, title, onclick) => h("button", {class: "button", title, "aria-label": title.replace(/ \([^)]*\)$/, ""), onclick}, icon(name));
     const still = (action) => () => { player.pause(); action(); };
-    const play = button("\u25b6", "Play (Space)", player.toggle);
+    const play = button("play", "Play (Space)", player.toggle);
     const counter = h("span", {class: "trace-counter tabular"});
     const legend = h("div");
     const speed = h("select", {class: "button", "aria-label": "Speed", onchange: () => { player.speed = Number(speed.value); }},
-        [[0.4, "slow"], [1, "normal"], [2.5, "fast"], [8, "8 nodes/s"], [30, "30 nodes/s"]].map(([value, text]) =>
+        [[0.4, "slow"], [1, "normal speed"], [2.5, "fast"], [13, "8 nodes/s"], [48, "30 nodes/s"]].map(([value, text]) =>
             h("option", {value, selected: value === 1}, text)));
 
     const times = player.unrolled ? h("span", {class: "trace-times"},
-        button("\u2039", "Earlier time step ([)", still(() => player.goTo(player.step.t - 1))),
+        button("earlier", "Earlier time step ([)", still(() => player.goTo(player.step.t - 1))),
         h("span", {class: "tabular"}),
-        button("\u203a", "Later time step (])", still(() => player.goTo(player.step.t + 1)))) : null;
+        button("later", "Later time step (])", still(() => player.goTo(player.step.t + 1)))) : null;
 
     // -- the profile: one bar for each event, as high as its magnitude; it is the slider, too -------
 
@@ -123,20 +128,25 @@ page.part("player_controls", () => {
     }
 
     player.body = h("div", {class: "trace-body"});
+    const more = h("button", {class: "button quiet", "aria-expanded": "true", onclick: () => {
+        player.body.hidden = !player.body.hidden;
+        more.setAttribute("aria-expanded", String(!player.body.hidden));
+        more.textContent = player.body.hidden ? "Details" : "Hide details";
+    }}, "Hide details");
     panel.element.append(
         h("div", {class: "trace-toolbar", role: "toolbar", "aria-label": "Trace player"},
             h("span", {class: "switch"},
-                button("\u23ee", "Begin of the pass (Home)", still(() => player.go(0))),
-                button("\u25c0", "Previous node (,)", still(player.previous)),
+                button("first", "Begin of the pass (Home)", still(() => player.go(0))),
+                button("back", "Previous node (,)", still(player.previous)),
                 play,
-                button("\u25b6\u2758", "Next node (.)", still(player.next)),
-                button("\u23ed", "Whole pass (End)", still(() => player.go(player.steps.length)))),
-            times, counter, speed, legend),
-        profile, chips, player.body);
+                button("onward", "Next node (.)", still(player.next)),
+                button("last", "Whole pass (End)", still(() => player.go(player.steps.length)))),
+            times, counter, speed, more),
+        profile, h("div", {class: "trace-under"}, chips, legend), player.body);
 
     player.onChange((how) => {
         const {steps, index, whole, direction} = player;
-        play.textContent = player.playing ? "\u275a\u275a" : "\u25b6";
+        play.replaceChildren(icon(player.playing ? "pause" : "play"));
         play.setAttribute("aria-label", player.playing ? "Pause" : "Play");
         play.title = player.playing ? "Pause (Space)" : "Play (Space)";
         if (how === "pause") return;

@@ -5,7 +5,7 @@
 
 page.part("player_heat", () => {
     if (!page.player || !page.player.unrolled) return;
-    const {player, h, s} = page;
+    const {player, h} = page;
     const {scale, trace} = player;
     const ROW = 18;
     const panel = page.panel({id: "heat", title: "Time steps", place: "bottom", order: 20});
@@ -21,6 +21,8 @@ page.part("player_heat", () => {
     const grid = h("div", {class: "heat-grid", tabindex: "0", role: "application", "aria-roledescription": "heat map",
         "aria-label": "Norm per node and time step. Arrow keys move from cell to cell, Enter shows the node at that time."}, canvas);
     const scroll = h("div", {class: "heat-scroll"}, labels, h("div", {class: "heat-main"}, axis, grid));
+    const hint = () => (shown === "difference" ? "A full bar: the norms are 100 % apart. Point at a cell for both."
+        : "The higher the bar, the larger the norm. Point at a cell for its value.");
     const readout = h("p", {class: "heat-readout", "aria-live": "polite"});
     const choose = (name, text, pressed, act) => h("button", {class: "button", "aria-pressed": String(pressed), onclick: act, "data-choice": name}, text);
     const options = h("div", {class: "heat-options"});
@@ -34,7 +36,6 @@ page.part("player_heat", () => {
 
     // -- what is shown -----------------------------------------------------------------------------
 
-    const norm = (value) => value;
     const second = () => player.second && player.second.heat;
 
     // Relative difference of two norms, from 0 to 1; one where only one trace has anything.
@@ -122,7 +123,12 @@ page.part("player_heat", () => {
                 }
                 if (!wide && (state === "vanishing" || state === "exploding")) {
                     pen.fillStyle = style("--warning");
-                    pen.fillRect(x + width / 2 - 1.5, state === "vanishing" ? y + 2 : y + 2, 3, 3);
+                    const [tip, foot] = state === "vanishing" ? [y + 6, y + 2] : [y + 2, y + 6];
+                    pen.beginPath();
+                    pen.moveTo(x + width / 2 - 3, foot);
+                    pen.lineTo(x + width / 2 + 3, foot);
+                    pen.lineTo(x + width / 2, tip);
+                    pen.fill();
                 }
                 if (marks.has(`${row.node} ${trace.columns[c]}`) && !row.parameter && shown !== "second" && !difference()) {
                     pen.strokeStyle = style("--warning");
@@ -177,10 +183,11 @@ page.part("player_heat", () => {
         if (row.node === null) return;
         const near = player.times.reduce((best, each) => (Math.abs(each - t) < Math.abs(best - t) ? each : best));
         player.go(player.indexOf(row.node, near), 2);
+        if (!player.second) page.select(row.node);
     }
 
     grid.addEventListener("pointermove", (event) => { readout.textContent = read(point(event)); });
-    grid.addEventListener("pointerleave", () => { readout.textContent = document.activeElement === grid ? read(cursor) : ""; });
+    grid.addEventListener("pointerleave", () => { readout.textContent = document.activeElement === grid ? read(cursor) : hint(); });
     grid.addEventListener("click", (event) => {
         cursor = point(event);
         open();
@@ -217,6 +224,7 @@ page.part("player_heat", () => {
             }))),
             h("label", null, h("input", {type: "checkbox", checked: onlyNamed, onchange: (event) => { onlyNamed = event.target.checked; refresh(); }}), " named nodes only"));
         gather();
+        readout.textContent = hint();
         draw();
     }
 
@@ -229,8 +237,12 @@ page.part("player_heat", () => {
         } else draw();
     });
     page.on("theme", () => { if (rows.length) draw(); });
-    page.on("ready", refresh);
+    page.on("ready", () => {
+        refresh();
+        // With two strips there is little room for the picture: the key m brings the small map back.
+        const map = page.stage.querySelector(".minimap");
+        if (map && page.stage.clientHeight < 420) map.hidden = true;
+    });
     new ResizeObserver(draw).observe(scroll);
-    grid.setAttribute("data-rows", "");
-    player.heat = {read: (row, column) => read({row, column}), rows: () => rows.map((each) => each.label), norm};
+    player.heat = {read: (row, column) => read({row, column}), rows: () => rows.map((each) => each.label)};
 });

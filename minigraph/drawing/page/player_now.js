@@ -11,6 +11,12 @@ page.part("player_now", () => {
 
     const link = (id) => h("button", {class: "link", onclick: () => { player.pause(); page.select(id, {center: true}); }}, player.labelOf(id));
 
+    // Which of the inputs of a node, where it has several.
+    function inputOf(id, slot) {
+        const node = page.nodes.get(id);
+        return node && (node.inputs.length > 1 || node.role === "select") ? `, its ${node.role === "select" ? "entry" : "input"} ${slot}` : "";
+    }
+
     const number = (value) => h("td", {class: "tabular"}, value);
 
     function row(sign, words, facts, kind, pending, other) {
@@ -55,7 +61,7 @@ page.part("player_now", () => {
         const other = player.counterpart(step);
         const rows = event.from.map((index, k) => {
             const each = pass.contributions[index];
-            return row(k ? "+" : "", ["from ", link(each.consumer), ` [${each.slot}]`], each.facts, "in", false, counterpart(step, each));
+            return row(k ? "+" : "", ["from ", link(each.consumer), inputOf(each.consumer, each.slot)], each.facts, "in", false, counterpart(step, each));
         });
         const arrivals = player.unrolled && !event.from.length ? arrivalsAt(step) : null;
         if (!event.from.length && !arrivals) rows.push(row("", "passed to backward by the caller", event.facts, "in", false, other ? other.facts : undefined));
@@ -64,11 +70,11 @@ page.part("player_now", () => {
         rows.push(row(rows.length > 1 ? "=" : "\u2192", h("b", null, what), event.facts, "sum", player.phase < 1, other ? other.facts : undefined));
         for (const index of event.to) {
             const each = pass.contributions[index];
-            rows.push(row("\u2191", ["passed on to ", link(each.source), event.to.length > 1 ? `, its input ${each.slot}` : ""],
+            rows.push(row("\u2191", ["passed on to ", link(each.source), event.to.length > 1 ? `, input ${each.slot}` : ""],
                 each.facts, "out", player.phase < 2, counterpart(step, each)));
         }
-        const text = `${event.from.length} contribution${event.from.length === 1 ? "" : "s"} to ${player.labelOf(event.node)}`;
-        return table(rows, text);
+        const count = event.from.length;
+        return table(rows, count ? `${count} contribution${count === 1 ? "" : "s"} to ${player.labelOf(event.node)}` : "the gradient of the network's output");
     }
 
     // At the outputs that are fed back: what came from the caller, what from the next time step.
@@ -79,7 +85,7 @@ page.part("player_now", () => {
             number(player.brief(norm)), h("td", null, player.bar(norm)), player.second ? h("td") : null, h("td"));
         return found.flatMap((each) => [
             cells("", [h("b", null, each.output), " from the caller"], each.given),
-            cells("+", [h("b", null, each.output), ` from the ${each.input} of time step ${step.t + 2}`], each.later),
+            step.t + 1 === player.trace.T ? "" : cells("+", [h("b", null, each.output), ` from the ${each.input} of time step ${step.t + 2}`], each.later),
         ]);
     }
 
@@ -92,7 +98,7 @@ page.part("player_now", () => {
         const rows = (node ? node.inputs : []).map((edge) => row("", [`input ${edge.slot}: `, link(edge.source)],
             outputs.get(edge.source) || null, "in", false));
         rows.push(row("=", h("b", null, "its output"), event.facts, "sum", player.phase < 1, other ? other.facts : undefined));
-        for (const edge of node ? node.consumers : []) rows.push(row("\u2193", ["goes to ", link(edge.target), ` [${edge.slot}]`], event.facts, "out", player.phase < 1));
+        for (const edge of node ? node.consumers : []) rows.push(row("\u2193", ["goes to ", link(edge.target), inputOf(edge.target, edge.slot)], event.facts, "out", player.phase < 1));
         return table(rows, `inputs and output of ${player.labelOf(event.node)}`);
     }
 
@@ -153,20 +159,20 @@ page.part("player_now", () => {
 
     function summary() {
         const {trace} = player;
-        const largest = Math.max(...trace.parameters.map((each) => (typeof each.facts.norm === "number" ? each.facts.norm : 0)), 0);
-        const rows = trace.parameters.map((each, k) => {
+        const rows = trace.parameters.map((each) => {
             const other = player.second && player.second.parameters.find((one) => one.name === each.name);
-            return h("tr", null, h("th", {scope: "row"}, each.node === null ? each.name : h("button", {class: "link", onclick: () => page.select(each.node, {center: true})}, each.name)),
-                h("td", {class: "trace-shape"}, each.facts ? each.facts.shape : ""), number(player.brief(player.normOf(each.facts))),
-                h("td", null, player.bar(player.normOf(each.facts))), other ? number(player.brief(player.normOf(other.facts))) : player.second ? h("td") : null);
+            const norm = player.normOf(each.facts);
+            return h("li", null,
+                each.node === null ? h("span", null, each.name) : h("button", {class: "link", onclick: () => page.select(each.node, {center: true})}, each.name),
+                h("span", {class: "trace-shape"}, each.facts ? each.facts.shape : ""), player.bar(norm),
+                h("span", {class: "tabular"}, player.brief(norm), player.second ? ` | ${other ? player.brief(player.normOf(other.facts)) : "\u2013"}` : ""));
         });
         const what = player.direction === "backward" ? "gradient of every node" : "output of every node";
         const steps = player.unrolled ? ` Time step ${player.step.t + 1} of ${trace.T} is in the picture.` : "";
-        now.replaceChildren(
+        now.replaceChildren(...[
             h("p", null, `The picture shows the norm of the ${what}.${steps} Play it (Space) or step (.) to see how it came about; click a node for its part.`),
-            rows.length && player.direction === "backward" ? h("table", {class: "trace-table"}, h("caption", null, "gradients of the parameters from this pass"),
-                h("thead", null, h("tr", null, h("th", null, "parameter"), h("th", null, "shape"), h("th", null, player.second ? "norm, first" : "norm"), h("th"), player.second ? h("th", null, "second") : null)),
-                h("tbody", null, rows)) : "");
+            rows.length && player.direction === "backward" && !player.unrolled
+                ? [h("h3", null, `Gradients of the parameters from this pass: norm${player.second ? ", first | second" : ""}`), h("ul", {class: "trace-parameters"}, rows)] : []].flat());
         spread.replaceChildren();
     }
 

@@ -75,11 +75,12 @@ page.part("player_picture", () => {
             badge.group.style.display = "";
             badge.group.setAttribute("class", `trace-badge ${kind}`);
             const box = this.box(id);
-            const width = 5.4 * text.length + 9;
             const isCell = Boolean(this.nodeOf(id).cell);
             const flag = known === this.flags;
-            const x = flag ? box.x - 6 : isCell ? box.x + (box.width - width) / 2 : box.x + box.width - width + 7;
-            const y = flag ? box.y - 11 : isCell ? box.y + box.height - 4 : box.y - 7;
+            const width = isCell && !flag ? 4.3 * text.length + 6 : 5.4 * text.length + 9;
+            badge.group.classList.toggle("small", isCell && !flag);
+            const x = flag ? box.x - 6 : isCell ? box.x + (box.width - width) / 2 : box.x + box.width - width + 10;
+            const y = flag ? box.y - 12 : isCell ? box.y + box.height - 4 : box.y - 9;
             badge.rect.setAttribute("x", x);
             badge.rect.setAttribute("y", y);
             badge.rect.setAttribute("width", width);
@@ -97,7 +98,7 @@ page.part("player_picture", () => {
                 if (!drawn) continue;
                 const value = nodes.get(id);
                 this.paint(id, value ? scale.color(value.norm) : dim ? "var(--paper)" : null);
-                const symbol = value && ["vanishing", "exploding"].includes(value.state) ? `${player.symbols[value.state]} ` : "";
+                const symbol = value && !found.cell && ["vanishing", "exploding"].includes(value.state) ? `${player.symbols[value.state]} ` : "";
                 this.pill(this.badges, id, value ? symbol + player.brief(value.norm) : "", value && value.state ? value.state : "");
                 this.pill(this.flags, id, value && value.first ? `\u2691 ${value.first}` : "", "first");
                 const own = (found.cell || found.element).classList;
@@ -188,6 +189,13 @@ page.part("player_picture", () => {
     const leaving = (pass, event, home) =>
         (player.direction === "forward" ? [] : contributions(pass, event.to, home));
 
+    // At one time step: the largest differences are known of all time steps together only.
+    function differ(step) {
+        const other = player.counterpart(step);
+        const [one, two] = [step.event.facts, other && other.facts];
+        return one && two ? ["norm", "min", "max", "mean"].some((key) => one[key] !== two[key]) : one !== two;
+    }
+
     // What the surface of one trace shows; `home` leads from its nodes to the first trace's.
     function model({which, home}) {
         const nodes = new Map();
@@ -199,7 +207,8 @@ page.part("player_picture", () => {
         const marks = new Map(which.marks.filter((mark) => mark.pass === player.direction && mark.step === t)
             .map((mark) => [mark.node, FIRST[mark.kind]]));
         const difference = player.second && player.second.difference;
-        const firstDifference = difference && difference.first[player.direction];
+        const parting = difference && difference.first[player.direction];
+        const firstDifference = parting && parting.step === t ? parting.node : null;
         const now = player.whole ? null : player.step;
         let moving = [];
         for (const [index, step] of player.steps.entries()) {
@@ -213,7 +222,7 @@ page.part("player_picture", () => {
                 nodes.set(step.event.node, {
                     norm: player.normOf(event.facts), state: event.state,
                     first: marks.get(event.node) || (step.event.node === firstDifference ? "first difference" : ""),
-                    differs: far && (player.direction === "forward" ? far.forward : far.sum),
+                    differs: far && (player.unrolled ? differ(step) : player.direction === "forward" ? far.forward : far.sum),
                 });
             }
             const inward = arriving(pass, event, home, events);
@@ -235,16 +244,13 @@ page.part("player_picture", () => {
 
     player.onChange((how) => {
         for (const each of player.surfaces) {
+            if (how === "theme") each.surface.colors.clear();
             const shown = model(each);
             each.surface.show({...shown, active: shown.active === null ? null : drawn(shown.active)});
             const animate = ["play", "step", "phase"].includes(how) && (how !== "play" || player.showsPhases());
             if (animate) each.surface.run(shown.moving, player.phaseTime() * 0.95, player.direction === "backward", player.phase === 0);
             else each.surface.dots.replaceChildren();
         }
-        if (!player.whole && how !== "select") page.reveal([player.step.event.node]);
-    });
-    page.on("theme", () => {
-        for (const {surface} of player.surfaces) surface.colors.clear();
-        player.go(player.index, player.phase, "theme");
+        if (!player.whole && !["select", "theme", "slide"].includes(how)) page.reveal([player.step.event.node]);
     });
 });

@@ -56,8 +56,16 @@ page.part("player_two", () => {
     const {rows} = difference;
     const only = h("select", {class: "button", "aria-label": "Which differences", onchange: fill},
         h("option", {value: ""}, "all kinds"), [...new Set(rows.map((row) => row.kind))].map((kind) => h("option", {value: kind}, KINDS[kind])));
-    const body = h("tbody");
+    const body = h("ol", {class: "trace-differences"});
     const SHOWN = 120;
+
+    function placeOf(row) {
+        const {labelOf} = player;
+        if (row.kind === "contribution" && row.node !== null && row.source !== null) {
+            return `${labelOf(row.node)} \u2192 ${labelOf(row.source)}${row.slot ? ` [${row.slot}]` : ""}`;
+        }
+        return row.node === null ? row.where : labelOf(row.node);
+    }
 
     function goTo(row) {
         const direction = row.kind === "forward" || row.kind === "output" ? "forward" : "backward";
@@ -72,32 +80,35 @@ page.part("player_two", () => {
         const found = rows.filter((row) => !only.value || row.kind === only.value);
         const most = Math.log10(Math.max(...rows.map((row) => (typeof row.abs === "number" ? row.abs : 0)), 1e-300));
         body.replaceChildren(...found.slice(0, SHOWN).map((row) => {
-            const bar = h("span", {class: "trace-bar", "aria-hidden": "true"}, h("span", {class: typeof row.abs === "string" ? "broken" : ""}));
-            bar.firstChild.style.width = typeof row.abs === "string" ? "100%" : `${Math.max(3, 100 * (1 + (Math.log10(row.abs) - most) / 12))}%`;
-            const where = row.step === null ? row.where : `t = ${row.step + 1}: ${row.where}`;
-            return h("tr", null, h("td", null, KINDS[row.kind] || row.kind),
-                h("td", null, row.node === null ? where : h("button", {class: "link", onclick: () => goTo(row)}, where),
-                    row.note ? h("span", {class: "hint"}, ` ${row.note}`) : null),
-                h("td", {class: "tabular", title: row.entry ? `at ${row.entry}` : null}, player.brief(row.abs), bar),
-                h("td", {class: "tabular"}, player.brief(row.rel)),
-                h("td", {class: "tabular"}, player.brief(row.first)), h("td", {class: "tabular"}, player.brief(row.second)));
+            const bar = h("span", {class: "trace-bar", "aria-hidden": "true"}, h("span", {class: typeof row.abs === "string" ? "broken" : "plain"}));
+            bar.firstChild.style.width = typeof row.abs === "string" ? "100%" : `${Math.max(3, 100 * (1 + (Math.log10(row.abs) - most) / 4))}%`;
+            const where = `${row.step === null ? "" : `t = ${row.step + 1}: `}${placeOf(row)}`;
+            const rel = typeof row.rel === "number" ? `${player.brief(100 * row.rel)} %` : player.brief(row.rel);
+            return h("li", null,
+                h("div", null, row.node === null ? h("b", null, where) : h("button", {class: "link", onclick: () => goTo(row)}, where),
+                    h("span", {class: "hint"}, ` ${KINDS[row.kind] || row.kind}${row.note ? `, ${row.note}` : ""}`)),
+                h("div", {class: "tabular", title: row.entry ? `largest difference at ${row.entry}` : null}, bar,
+                    ` ${player.brief(row.abs)} (${rel}) `, h("span", {class: "hint"}, `norms ${player.brief(row.first)} | ${player.brief(row.second)}`)));
         }));
     }
 
     const firsts = ["forward", "backward"].map((pass) => {
-        const id = difference.first[pass];
-        return h("p", null, h("b", null, `${pass === "forward" ? "Outputs" : "Gradients"}: `), id === null ? "no difference"
-            : ["they part at ", h("button", {class: "link", onclick: () => goTo({kind: pass === "forward" ? "forward" : "sum", node: id, step: null})}, player.labelOf(id))]);
+        const first = difference.first[pass];
+        return h("p", null, h("b", null, `${pass === "forward" ? "Outputs" : "Gradients"}: `), first === null ? "no difference"
+            : ["they part at ", h("button", {class: "link", onclick: () => goTo({kind: pass === "forward" ? "forward" : "sum", ...first})}, player.labelOf(first.node)),
+                first.step === null ? "" : `, t = ${first.step + 1}`]);
     });
-    panel.element.append(
+    panel.element.append(...[
         h("p", null, difference.same ? `The traces agree in all ${difference.compared} quantities.`
             : `${difference.count} of ${difference.compared} quantities differ.`),
-        firsts,
-        difference.alike ? "" : h("p", {class: "trace-why"}, "The two networks are not built alike: the picture is the first's, and what has no counterpart stays blank."),
-        difference.same ? "" : h("div", {class: "trace-differences"}, only, h("table", {class: "trace-table"},
-            h("caption", null, `worst first${difference.count > rows.length ? `, ${rows.length} of ${difference.count}` : ""}`),
-            h("thead", null, h("tr", null, ["what", "where", "largest", "relative", "norm, first", "second"].map((text) => h("th", {scope: "col"}, text)))), body)));
+        ...firsts,
+        difference.alike ? null : h("p", {class: "trace-why"}, "The two networks are not built alike: the picture is the first's, and what has no counterpart stays blank."),
+        difference.same ? null : h("p", {class: "trace-only"}, only,
+            h("span", {class: "hint"}, ` the largest difference of two entries, worst first${difference.count > rows.length ? `, ${rows.length} of ${difference.count}` : ""}`)),
+        difference.same ? null : body,
+    ].filter(Boolean));
     fill();
+    page.stage.classList.add("trace-pair");
     page.stage.append(h("div", {class: "overlay trace-sides", "aria-hidden": "true"},
         copy.beside ? "first \u2190 \u2192 second" : "first \u2191 \u2193 second"));
     page.on("ready", () => panel.show());

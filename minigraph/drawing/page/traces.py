@@ -40,7 +40,7 @@ The second of two traces also has ``difference``::
     nodes: {id: {forward, sum, passed}}
                                the largest difference at each node: of its output, of its
                                gradient, of what it passed on
-    first: {"forward": node, "backward": node}
+    first: {"forward": {node, step}, "backward": {node, step}}
                                where the two part, in the order of the pass, null for nowhere
     match: {id: id}            which node of the second is which of the first
     alike                      whether all nodes and edges match: then one picture serves both
@@ -55,6 +55,7 @@ from minigraph.debug.trace_data import ParameterTrace, Trace, UnrollTrace
 from minigraph.drawing.page.trace_values import Data, facts, rms, short, tensors
 from minigraph.drawing.page.troubles import RULES, first_gradients, judge, marks_of, reference_of
 from minigraph.drawing.page.two_traces import difference
+from minigraph.drawing.page.values import value_data
 from minigraph.drawing.words import clean
 from minigraph.errors import DrawingError
 from minigraph.nn.gmodule import gModule
@@ -92,13 +93,32 @@ def network_of(trace: AnyTrace) -> gModule:
     return trace.net.step if isinstance(trace, UnrollTrace) else trace.net
 
 
+def moment_of(trace: AnyTrace, count: int) -> str:
+    """Say in words which pass the values of the page's nodes are of, the first of ``count`` traces."""
+    which = "the first trace" if count > 1 else "the recorded pass"
+    return f"{which}, time step {len(trace)}" if isinstance(trace, UnrollTrace) else which
+
+
+def put_gradients(records: list[Data], trace: AnyTrace) -> None:
+    """Give the parameters of the page's nodes the gradients that were recorded, not the present ones."""
+    keys = {node.id: NodeInfo.of(node).key for node in network_of(trace).forwardnodes}
+    found = {each.name.partition(" (shared by ")[0]: each.value for each in trace.parameters}
+    for record in records:
+        key = keys[record["id"]]
+        for parameter in record["parameters"]:
+            names = [f"{prefix}{mark}{parameter['name']}"
+                     for prefix in (key, f"{key} (node {record['id']})") for mark in "./"]
+            value = next((found[name] for name in names if name in found), None)
+            parameter["gradient"] = None if value is None else value_data(value)
+
+
 def _trace_data(trace: AnyTrace, sharing: int) -> Data:
     if isinstance(trace, UnrollTrace):
         return _unroll_data(trace, sharing)
     nodes = sharing * (len(trace.forward) + len(trace.nodes))
     step = _step_data(trace, detailed=nodes <= HISTOGRAMS)
     reference = reference_of(step)
-    judge(step, trace, reference)
+    judge(step, trace, reference, singles=not list(first_gradients(step)))
     return {
         "kind": "network",
         **step,
@@ -147,8 +167,9 @@ def _unroll_data(trace: UnrollTrace, sharing: int) -> Data:
     needed = sorted({*columns, *kept})
     steps = {t: _step_data(trace.steps[t], detailed) for t in needed}
     reference = _unroll_reference(trace, steps)
+    singles = not any(list(first_gradients(step)) for step in steps.values())
     for t in needed:
-        judge(steps[t], trace.steps[t], reference)
+        judge(steps[t], trace.steps[t], reference, singles)
     return {
         "kind": "unroll",
         "T": T,

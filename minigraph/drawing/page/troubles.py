@@ -3,7 +3,8 @@
 The measure of a gradient is its root mean square (RMS), a size per entry that does not grow with
 the tensor. It is compared with the *reference*: the largest RMS among the gradients that the
 caller passed in. Where that is one number, a loss, the first gradients of more than one number
-that it turned into count instead: a loss averaged over many entries starts small by right.
+that it turned into count instead, and gradients of one number are not judged: a loss averaged
+over many entries starts small by right.
 
 A gradient *vanishes* below ``VANISHING`` times the reference and *explodes* above ``EXPLODING``
 times. It is *zero* where every entry is exactly 0, though it came from a node whose own was not,
@@ -67,8 +68,11 @@ def reference_of(step: Data) -> float:
     return max([*(found or (_rms(facts) for facts in given if facts)), 0.0])
 
 
-def judge(step: Data, trace: Trace, reference: float) -> None:
-    """Write into every event of a pass its ``state``: ``''`` where nothing is wrong."""
+def judge(step: Data, trace: Trace, reference: float, singles: bool) -> None:
+    """Write into every event of a pass its ``state``: ``''`` where nothing is wrong.
+
+    ``singles``: gradients of one number are compared with the reference, too.
+    """
     for event in step["forward"]:
         event["state"] = _broken(event["facts"])
     trainable = _trainable(trace)
@@ -91,7 +95,7 @@ def judge(step: Data, trace: Trace, reference: float) -> None:
                     for node in came_from
                 )
                 state = "zero" if lost and event["node"] in trainable else ""
-            elif reference and event["from"] and facts["count"]:
+            elif reference and event["from"] and facts["count"] > (0 if singles else 1):
                 ratio = _rms(facts) / reference
                 state = "vanishing" if ratio < VANISHING else "exploding" if ratio > EXPLODING else ""
         event["state"] = states[event["node"]] = state

@@ -26,6 +26,7 @@ def difference(first: Union[Trace, UnrollTrace], second: Union[Trace, UnrollTrac
     for key, (node, source, slot) in _places(twos[0]):
         places.setdefault(key, (_back(match, node), _back(match, source), slot))
     rows, nodes = [], dict[int, Data]()
+    parted: set[tuple[str, Optional[int], Optional[int]]] = set()
     for row in report.rows:
         step, key = _split(row)
         node, source, slot = places.get((row.kind, key), (None, None, None))
@@ -40,13 +41,14 @@ def difference(first: Union[Trace, UnrollTrace], second: Union[Trace, UnrollTrac
             known = nodes.setdefault(node, {"forward": 0.0, "sum": 0.0, "passed": 0.0})
             kind = "passed" if row.kind == "contribution" else row.kind
             known[kind] = max(known[kind], row.max_abs)
+            parted.add((kind, node, step))
     return {
         "same": report.same, "compared": report.compared, "count": len(report.rows), "rows": rows,
         "nodes": {str(node): {kind: short(size) for kind, size in known.items()}
                   for node, known in nodes.items()},
         "first": {
-            "forward": _first(ones[0].forward, nodes, ("forward",)),
-            "backward": _first(ones[0].nodes, nodes, ("sum", "passed")),
+            "forward": _first([each.forward for each in ones], ("forward",), parted, len(ones) > 1),
+            "backward": _first([each.nodes for each in ones], ("sum", "passed"), parted, len(ones) > 1),
         },
         "match": {str(one): two for one, two in match.items()},
         "alike": _alike(ones[0], twos[0], match),
@@ -103,9 +105,14 @@ def _alike(first: Trace, second: Trace, match: dict[int, int]) -> bool:
     return len(match) == len(first.nodes) == len(second.nodes) and edges(first, match) == edges(second, same)
 
 
-def _first(events: Any, nodes: dict[int, Data], kinds: tuple[str, ...]) -> Optional[int]:
-    """Return the first node of a pass at which one of the kinds of quantities differs."""
-    for event in events:
-        if any(nodes.get(event.node.id, {}).get(kind) for kind in kinds):
-            return int(event.node.id)
+def _first(
+    steps: list[Any], kinds: tuple[str, ...], parted: set[tuple[str, Optional[int], Optional[int]]],
+    timed: bool,
+) -> Optional[Data]:
+    """Return the first node of a pass, and its time step, at which one of the quantities differs."""
+    order = list(enumerate(steps))
+    for t, events in order if kinds == ("forward",) else order[::-1]:
+        for event in events:
+            if any((kind, event.node.id, t if timed else None) in parted for kind in kinds):
+                return {"node": event.node.id, "step": t if timed else None}
     return None
