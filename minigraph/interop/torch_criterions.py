@@ -11,8 +11,8 @@ from typing import Any, Callable, Optional
 import torch
 
 from minigraph import nn
+from minigraph.interop import torch_loss_modules as modules
 from minigraph.interop import torch_losses as losses
-from minigraph.interop import torch_modules as modules
 from minigraph.interop.walker import Converter, Unconvertible
 
 
@@ -146,7 +146,7 @@ CRITERIONS: dict[type, Converter] = {
     nn.WeightedMSECriterion: _weighted_squares,
     nn.MultiCriterion: _sum,
     nn.ParallelCriterion: _sum,
-    nn.AbsCriterion: _loss(torch.nn.L1Loss),
+    nn.AbsCriterion: _loss(modules.L1Loss),
     nn.SmoothL1Criterion: _loss(torch.nn.SmoothL1Loss),
     nn.DistKLDivCriterion: lambda export, c, pair, name: export.call(
         losses.divergences, pair, c.sizeAverage, name=name
@@ -156,7 +156,7 @@ CRITERIONS: dict[type, Converter] = {
     nn.MultiLabelMarginCriterion: _loss(torch.nn.MultiLabelMarginLoss, losses.label_sets),
     nn.MultiLabelSoftMarginCriterion: _loss(torch.nn.BCEWithLogitsLoss, weight="weights"),
     nn.MultiMarginCriterion: _multi_margin,
-    nn.CosineEmbeddingCriterion: _pair_loss(torch.nn.CosineEmbeddingLoss),
+    nn.CosineEmbeddingCriterion: _pair_loss(modules.CosineEmbeddingLoss),
     nn.MarginRankingCriterion: _pair_loss(torch.nn.MarginRankingLoss),
     nn.L1HingeEmbeddingCriterion: lambda export, c, pair, name: export.call(
         losses.l1_hinge, pair, float(c.margin), name=name

@@ -164,6 +164,11 @@ def _extreme(x, operation, axis):
 # -- transfer functions -------------------------------------------------------------------------------
 
 
+def absolute(x):
+    """nn.Abs: the slope at 0 is 1."""
+    return torch.where(x >= 0, x, -x)
+
+
 def sqrt(x):
     """nn.Sqrt: where the root is 0 no gradient goes back."""
     return torch.where(x == 0, torch.zeros_like(x), torch.where(x == 0, torch.ones_like(x), x).sqrt())

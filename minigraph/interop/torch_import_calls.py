@@ -295,7 +295,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     _TORCH.dropout: _dropout,
     # What ``to_torch`` writes.
     functions.together: lambda first, *others: [first, *others],
-    functions.zero_based: _to_rows,
+    functions.zero_based: _to_rows, functions.absolute: METHODS["abs"],
     functions.contiguous: lambda x: nn.Contiguous()(x),
     functions.reshape: lambda x, size, mode: nn.Reshape(*size, mode)(x),
     functions.narrow: lambda x, *arguments: nn.Narrow(*arguments)(x),

@@ -80,9 +80,12 @@ def averaged(terms, sizeAverage):
 
 
 def binary_cross_entropy(pair, weights, sizeAverage):
-    """nn.BCECriterion, which adds 1e-12 inside the logarithms."""
+    """nn.BCECriterion, which adds 1e-12 inside the logarithms, and to both factors of its slope."""
     x, t = pair[0], target_like(pair)
-    terms = -(t * (x + 1e-12).log() + (1 - t) * (1 - x + 1e-12).log())
+    now = x.detach()
+    terms = -(t * (now + 1e-12).log() + (1 - t) * (1 - now + 1e-12).log())
+    line = x * ((now - t) / (now + 1e-12) / (1 - now + 1e-12))
+    terms = terms + (line - line.detach())
     return averaged(terms if weights is None else terms * terms.new_tensor(weights), sizeAverage)
 
 
@@ -113,7 +116,8 @@ def weighted_sum(terms, weights):
 def l1_hinge(pair, margin):
     """nn.L1HingeEmbeddingCriterion: the L1 distance if the label is 1, what it lacks to ``margin`` if -1."""
     distance = (pair[0][0] - pair[0][1]).abs().sum()
-    return torch.where(pair[1].reshape(()) > 0, distance, torch.relu(margin - distance))
+    apart = torch.where(distance > margin, torch.zeros_like(distance), margin - distance)
+    return torch.where(pair[1].reshape(()) > 0, distance, apart)
 
 
 def distance_ratios(pair, sizeAverage):

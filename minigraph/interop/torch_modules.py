@@ -32,6 +32,20 @@ class LogSoftmax(torch.nn.LogSoftmax):
         return input.log_softmax(class_axis(input))
 
 
+class Hardtanh(torch.nn.Hardtanh):
+    """nn.HardTanh and nn.Clamp: the gradient passes at the bounds themselves."""
+
+    def forward(self, input):
+        return input.clamp(self.min_val, self.max_val)
+
+
+class ReLU6(torch.nn.ReLU6):
+    """nn.ReLU6: the gradient passes at 0 and 6 themselves."""
+
+    def forward(self, input):
+        return input.clamp(0, 6)
+
+
 class PReLU(torch.nn.PReLU):
     """nn.PReLU: the planes are the first dimension of a vector, the second of anything else."""
 
@@ -142,33 +156,6 @@ class Euclidean(torch.nn.Module):
         return with_slope(distances, difference, slope, 1).reshape(*input.shape[:-1], -1)
 
 
-class WeightedMSELoss(torch.nn.Module):
-    """nn.WeightedMSECriterion: the target is multiplied by the weight, as Torch does."""
-
-    def __init__(self, shape, sizeAverage):
-        super().__init__()
-        self.sizeAverage = sizeAverage
-        self.register_buffer("weight", torch.zeros(shape))
-
-    def forward(self, pair):
-        squares = (pair[0] - pair[1].detach().reshape(pair[0].shape) * self.weight) ** 2
-        return squares.mean() if self.sizeAverage else squares.sum()
-
-
-class ClassSimplexLoss(torch.nn.Module):
-    """nn.ClassSimplexCriterion: squared distances to the corner that stands for the class."""
-
-    def __init__(self, shape, sizeAverage):
-        super().__init__()
-        self.sizeAverage = sizeAverage
-        self.register_buffer("simplex", torch.zeros(shape))
-
-    def forward(self, pair):
-        corners = self.simplex[pair[1].long().reshape(-1) - 1]
-        squares = (pair[0] - corners.reshape(pair[0].shape)) ** 2
-        return squares.mean() if self.sizeAverage else squares.sum()
-
-
 class Cosine(torch.nn.Module):
     """nn.Cosine: the cosine of the angle between the input and each template, a row of ``weight``."""
 
@@ -257,9 +244,12 @@ class PairwiseDistance(torch.nn.Module):
 
     def forward(self, pair):
         difference = rows(pair[0]) - rows(pair[1])
-        if self.norm in (1, float("inf")):
+        if self.norm == 1:
             return torch.linalg.vector_norm(difference, self.norm, dim=1)
         distances = torch.linalg.vector_norm(difference.detach(), self.norm, dim=1)
+        if self.norm == float("inf"):  # of several largest, each has the whole slope
+            largest = difference.detach().abs() == distances.unsqueeze(1)
+            return with_slope(distances, difference, difference.detach().sign() * largest, 1)
         powers = difference.detach().sign() * difference.detach().abs() ** (self.norm - 1)
         # The 1e-6 is Torch's guard against a distance of zero, in the gradient only.
         slope = powers * (distances + 1e-6).unsqueeze(1) ** (1 - self.norm)

@@ -14,6 +14,7 @@ import torch.fx
 from minigraph.files.atomic import replacing
 from minigraph.interop import (
     torch_functions,
+    torch_loss_modules,
     torch_losses,
     torch_modules,
     torch_planes,
@@ -26,7 +27,8 @@ from minigraph.interop.stored_structure import source_path, structure_lines
 from minigraph.interop.torch_export import to_torch
 
 _PARTS = (
-    torch_functions, torch_tables, torch_losses, torch_modules, torch_pooling, torch_sparse, torch_planes,
+    torch_functions, torch_tables, torch_losses, torch_loss_modules, torch_modules, torch_pooling,
+    torch_sparse, torch_planes,
 )
 
 _HEAD = '''"""A network written by minigraph as PyTorch: ``load()`` returns it with the weights of {weights}.

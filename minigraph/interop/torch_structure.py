@@ -118,7 +118,7 @@ TYPES = {
 
 CALLS: dict[type, Converter] = {
     nn.DontCast: _dont_cast,
-    nn.Abs: _call(torch.abs),
+    nn.Abs: _call(functions.absolute),
     nn.Exp: _call(torch.exp),
     nn.Log: _call(torch.log),
     nn.Square: _call(torch.square),
