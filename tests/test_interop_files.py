@@ -264,6 +264,17 @@ def test_to_onnx(tmp_path: Path) -> None:
     assert (tmp_path / "d.onnx").stat().st_size > (tmp_path / "b.onnx").stat().st_size
 
 
+def test_the_step_of_a_network_over_time_goes_to_torch7(tmp_path: Path) -> None:
+    mg.manualSeed(1)
+    net = mg.rnn.Unroll(*mg.rnn.lstm(2, 3))
+    mg.save(tmp_path / "a.safetensors", net)
+    result = convert(tmp_path / "a.safetensors", tmp_path / "b.t7")
+    assert result.exit_code == 2 and "net.step" in result.output
+    assert convert(tmp_path / "a.safetensors", tmp_path / "b.t7", "--part", "step").exit_code == 0
+    input = [np.ones((4, 2)), np.ones((4, 3)), np.ones((4, 3))]
+    assert largest(flat(net.step.forward(input)), flat(mg.load_t7(tmp_path / "b.t7").forward(input))) == 0
+
+
 def test_failures_are_one_line(tmp_path: Path) -> None:
     mg.save_t7(tmp_path / "two.t7", {"a": nn.Tanh(), "b": [nn.Tanh()]})
     for arguments, words in (

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Optional
 
 import minigraph as mg
-from minigraph import nn
+from minigraph import nn, rnn
 from minigraph.cli.failures import Failure
 from minigraph.tables import is_table
 
@@ -69,6 +69,7 @@ def _pick(value: Any, part: Optional[str], source: Path) -> Any:
         return value
     found = dict(_networks(value, ""))
     if part is not None:
+        found.update(_steps(found))
         if part not in found:
             raise Failure(f"{source} has no network {part!r}{_offer(found)}")
         return found[part]
@@ -91,6 +92,14 @@ def _networks(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     elif is_table(value):
         for position, entry in enumerate(value, 1):
             yield from _networks(entry, f"{path}.{position}" if path else str(position))
+
+
+def _steps(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the steps of networks that are run over time, which stand alone in Torch7."""
+    return {
+        f"{path}.step" if path else "step": net.step
+        for path, net in found.items() if isinstance(net, rnn.Unroll)
+    }
 
 
 def _run(net: Any, input: Any) -> Any:

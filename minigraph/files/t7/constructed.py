@@ -117,20 +117,26 @@ def save_index_linear(module: Any) -> Fields:
 
 
 def save_copy(module: Any) -> Fields:
-    if module.passes:
-        raise T7Error(
-            "an nn.Copy between equal types is stored by Torch as a Lua function: "
-            "use nn.Identity, or nn.Copy(intype, outtype, True)"
-        )
-    return {
+    """One that passes its input on has a Lua function for that in Torch; without it, it copies.
+
+    The numbers are the same. ``passes`` is of no use to Torch: it says so to ``load_copy``.
+    """
+    fields: Fields = {
         "gradInput": np.empty(0, TENSOR_TYPES[module.intype]),
         "output": np.empty(0, TENSOR_TYPES[module.outtype]),
     }
+    return {**fields, "passes": True} if module.passes else fields
 
 
 def save_shuffle(module: Any) -> Fields:
     if not module.upscale:
-        raise T7Error("nn.PixelShuffle of Torch7 only goes up: upscale=False cannot be written")
+        r = module.scaleFactor
+        raise T7Error(
+            "nn.PixelShuffle of Torch7 only goes up, upscale=False cannot be written; for input (B, C, H, W) "
+            f"use nn.View(C, H/{r}, {r}, W/{r}, {r}).setNumInputDims(3), "
+            "nn.Transpose([3, 4], [4, 6], [5, 6]) "
+            f"and nn.View(C*{r * r}, H/{r}, W/{r}).setNumInputDims(5) one after the other"
+        )
     return {"upscaleFactor": module.scaleFactor, "upscaleFactorSquared": module.scaleFactor**2}
 
 

@@ -37,7 +37,8 @@ def class_and_fields(module: State, nodes: NodeWriter) -> tuple[str, dict[str, A
     name = module.typename()
     if isinstance(module, Unroll) or class_named(name) is not type(module):
         advice = (
-            "save its step, net.step, instead" if isinstance(module, Unroll)
+            "it unrolls with clones of a step, as char-rnn does; write {'step': net.step, 'feedback': "
+            "net.feedback}" if isinstance(module, Unroll)
             else "pass the class to mg.files.register if Torch7 has one of this name"
         )
         raise T7Error(f"Torch7 has no class for {type(module).__name__} ({module!r:.80}): {advice}")

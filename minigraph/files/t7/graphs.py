@@ -16,6 +16,7 @@ from typing import Any, Callable, Optional
 from minigraph.errors import T7Error
 from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.reader import ObjectRecord, TableRecord
+from minigraph.files.t7.repeats import is_repeat
 from minigraph.graph import Edge, Graph, Node, NodeData
 from minigraph.nn import Module, ModuleFromCriterion, gModule
 
@@ -141,8 +142,12 @@ class GraphBuilder:
         for data in order:  # inputs come before their consumers
             if id(data) in self._helpers:
                 continue
-            node = nodes[id(data)] = Node(self.node_data(data))
             sources = self.inputs_of(data, record)
+            if is_repeat(self.node_data(data), sources) and id(sources[0]) in nodes:
+                nodes[id(data)] = nodes[id(sources[0])]
+                self._helpers.add(id(data))
+                continue
+            node = nodes[id(data)] = Node(self.node_data(data))
             if sources and id(sources[0]) in feeds:
                 inputs[places.get(id(data), feeds[id(sources[0])])] = node
                 continue

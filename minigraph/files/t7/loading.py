@@ -87,7 +87,8 @@ def load_copy(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
         setattr(module, name, f"torch.{NAMES[dtype]}Tensor")
     module.dontCast = bool(fields.pop("dontCast", False))
     # A Copy that copies nothing stores a function of its own in place of updateOutput.
-    module.passes = "updateOutput" in fields
+    passes = fields.pop("passes", False) is True
+    module.passes = "updateOutput" in fields or passes and module.intype == module.outtype
     for name in ("updateOutput", "updateGradInput"):
         fields.pop(name, None)
 

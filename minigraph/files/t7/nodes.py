@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any, Union
 
-from minigraph.errors import T7Error
+from minigraph.files.t7.repeats import has_repeats, without_repeats
 from minigraph.files.t7.values import Key
 from minigraph.graph import Edge, Graph, Node, NodeData
+from minigraph.graph.network import Network
 from minigraph.nn import gModule
 
 # What nngraph writes at the split that it puts behind several inputs.
@@ -25,6 +26,7 @@ class NodeWriter:
         self._tables: dict[NodeData, dict[Any, Any]] = {}
         self._filled: set[NodeData] = set()
         self._numbers: dict[int, int] = {}
+        self._repeated: dict[int, tuple[Network, list[Any], gModule]] = {}
 
     def identity(self, value: Any) -> Any:
         """Return what is equal for two values only if they are one object in the file."""
@@ -47,25 +49,30 @@ class NodeWriter:
     def network(self, net: gModule) -> dict[str, Any]:
         """Return the fields of a gModule that tell how its modules are wired.
 
-        Raises ``T7Error`` for a node that takes the same node twice, which nngraph cannot say.
+        A node that takes the same node twice, which nngraph cannot say, takes an ``nn.Identity`` of
+        it the second time.
         """
-        bg = net.bg
-        self._wire(bg, forward=False)
-        self._wire(net.fg)
-        for node in net.forwardnodes:
+        network, modules = self._network(net)
+        self._wire(network.bg, forward=False)
+        self._wire(network.fg)
+        for node in network.forwardnodes:
             self._table(node.data)["forwardNodeId"] = node.id
-        for node in bg.nodes:
-            if len(set(node.children)) < len(node.children):
-                raise T7Error(
-                    f"nngraph cannot pass the same node twice to {node.describe()}: "
-                    "put nn.Identity() between"
-                )
         return {
-            "fg": net.fg, "bg": bg, "forwardnodes": list(net.forwardnodes),
-            "backwardnodes": list(net.backwardnodes), "innode": net.forwardnodes[0],
-            "outnode": net.backwardnodes[0], "nInputs": net.nInputs, "verbose": False,
-            "modules": net.modules,
+            "fg": network.fg, "bg": network.bg, "forwardnodes": list(network.forwardnodes),
+            "backwardnodes": list(network.backwardnodes), "innode": network.forwardnodes[0],
+            "outnode": network.backwardnodes[0], "nInputs": net.nInputs, "verbose": False,
+            "modules": modules,
         }
+
+    def _network(self, net: gModule) -> tuple[Network, list[Any]]:
+        """Return what is written of a network: its nodes and their modules, the same each time."""
+        if not has_repeats(net._network):
+            return net._network, net.modules
+        if id(net) not in self._repeated:
+            network = without_repeats(net._network, net._type)
+            modules = [node.module for node in network.forwardnodes if node.module is not None]
+            self._repeated[id(net)] = (network, modules, net)
+        return self._repeated[id(net)][:2]
 
     def _wire(self, graph: Graph, forward: bool = True) -> None:
         """Number a graph's nodes; of a backward graph, take ``mapindex`` and ``reverseMap`` too."""
