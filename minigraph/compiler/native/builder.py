@@ -218,6 +218,10 @@ class Function:
             self._declarations[f"declare void @{name}({kinds})"] = None
         self._lines.append(f"  call void @{name}({', '.join(map(str, arguments))})")
 
+    def run_at(self, address: Value, arguments: Sequence[Value]) -> None:
+        """Call a function that returns nothing by its address."""
+        self._lines.append(f"  call void {address.text}({', '.join(map(str, arguments))})")
+
     def intrinsic(self, name: str, *operands: Operand) -> Value:
         """An overloaded intrinsic over equal types, such as ``fmuladd``, ``sqrt`` or ``fabs``."""
         type = next(operand.type for operand in operands if isinstance(operand, Value))
@@ -278,6 +282,11 @@ class Function:
     def load(self, type: str, pointer: Value) -> Value:
         """A number or a vector from memory, aligned like one number."""
         return self.emit(type, f"load {type}, {pointer}, align {_SIZES.get(split_type(type)[1], 8)}")
+
+    def prefetch(self, pointer: Value) -> None:
+        """Ask for a cache line to be brought to the second-level cache; the address need not exist."""
+        numbers = [self.value("i32", number) for number in (0, 2, 1)]  # to be read, this near, data
+        self.run("llvm.prefetch.p0", [pointer, *numbers], declare=True)
 
     def store(self, value: Value, pointer: Value) -> None:
         """Write a number or a vector, aligned like one number."""

@@ -7,10 +7,10 @@ stride and ``b_panel = panel_width``; one that ``define_pack`` has copied has ``
 
 Two walks, both around the tiles of ``gemm_tile``:
 
-- *direct*, for few rows (the product of one time step): panel by panel, K in blocks that stay in the
-first-level cache, tiles of equal height read A in place. The row-major B is copied only in its last,
-narrow panel. - *blocked*, for many rows, and A in any order: blocks of A of some 160 KiB are copied into
-strips that stay in the second-level cache, and every block of a row-major B to a panel.
+- *direct*, for few rows (the product of one time step): panel by panel, K in blocks, tiles of equal height
+  that read A in place. Of a row-major B, only the last, narrow panel is copied.
+- *blocked*, for many rows: blocks of A, in any order, are copied into strips that stay in the second-level
+  cache, and every block of a row-major B to a panel.
 """
 
 from __future__ import annotations
@@ -23,9 +23,15 @@ from minigraph.compiler.native.pack import copy_panel, define_strips
 from minigraph.compiler.native.vectors import Vectors, vectors_of
 
 DIRECT_ROWS = 64
-# Bytes of a panel's block (first-level cache) and of a block of A (second-level cache).
-PANEL_BYTES = 40 * 1024
-BLOCK_BYTES = 160 * 1024
+# Bytes of a block of a panel and of a block of A, which stay in the second-level cache together. A panel that
+# is used for few rows may as well be longer, one that is copied first should stay in the first-level cache.
+PANEL_BYTES = 88 * 1024
+DIRECT_PANEL_BYTES = 128 * 1024
+COPIED_PANEL_BYTES = 40 * 1024
+BLOCK_BYTES = 256 * 1024
+# A B beyond these bytes comes from the third level or from memory: it is asked for this many bytes ahead.
+FAR_BYTES = 4 * 1024 * 1024
+AHEAD_BYTES = 16 * 1024
 
 _LABELS = ("A", "a_row", "a_col", "B", "b_row", "b_panel", "C", "c_row", "M", "N", "K")
 
@@ -47,7 +53,7 @@ def define_gemm(
     ``M``, ``N``, ``K`` and ``a_col`` may be fixed here; the arguments of the call are then ignored.
     ``packed``: B comes from ``define_pack``; otherwise it is row-major. With ``accumulate`` the product is
     added to C. The function needs no scratch memory from outside: up to 64 rows it uses at most 48 KiB of
-    stack, beyond at most 224 KiB. C must not overlap A or B.
+    stack, beyond at most 352 KiB. C must not overlap A or B.
     """
     vectors = vectors_of(dtype, width)
     constants = {
@@ -82,7 +88,7 @@ class _Walk:
         self.function = Function(name, parameters, width=vectors.width, constants=constants)
         self.accumulate = self.function["accumulate"].compare("ne", 0)
         self.tiles: dict[str, str] = {}
-        self.largest_k = PANEL_BYTES // (self.panel * vectors.item_size)
+        self.largest_k = self.panel_bytes() // (self.panel * vectors.item_size)
 
     def text(self) -> str:
         """The function and those it calls."""
@@ -91,6 +97,14 @@ class _Walk:
 
     def write(self) -> None:
         raise NotImplementedError
+
+    def panel_bytes(self) -> int:
+        """Bytes of the longest block of a panel."""
+        raise NotImplementedError
+
+    def ahead(self) -> int:
+        """How many bytes before its use B is asked for."""
+        return 0
 
     def place(self, label: str, *offsets: Value) -> Value:
         """The address of an array's number at the sum of ``offsets``."""
@@ -118,7 +132,7 @@ class _Walk:
         for count, used in counts.items():
             label = f"{self.name}.tile{rows}x{count}"
             if used and label not in self.tiles:
-                self.tiles[label] = define_tile(label, self.vectors, rows, count, known)
+                self.tiles[label] = define_tile(label, self.vectors, rows, count, known, self.ahead())
         for count, used in counts.items():
             if not used:
                 continue
@@ -129,6 +143,14 @@ class _Walk:
 
 class _Direct(_Walk):
     """Few rows: panels outside, then blocks of k, then tiles that read A in place."""
+
+    def panel_bytes(self) -> int:
+        return DIRECT_PANEL_BYTES if self.packed else COPIED_PANEL_BYTES
+
+    def ahead(self) -> int:
+        N, K = self.constants.get("N"), self.constants.get("K")
+        far = N is None or K is None or N * K * self.vectors.item_size > FAR_BYTES
+        return AHEAD_BYTES if self.packed and far else 0
 
     def write(self) -> None:
         function, scalar = self.function, self.vectors.scalar
@@ -162,6 +184,9 @@ class _Direct(_Walk):
 class _Blocked(_Walk):
     """Many rows: blocks of k, blocks of rows packed into strips, panels, then the strips of the block."""
 
+    def panel_bytes(self) -> int:
+        return PANEL_BYTES
+
     def write(self) -> None:
         function, scalar = self.function, self.vectors.scalar
         height = self.strip_height()
@@ -170,7 +195,8 @@ class _Blocked(_Walk):
         largest_rows_of_block = BLOCK_BYTES // self.vectors.item_size // self.largest_k // height * height
         k_step = self.even_step(function["K"], self.largest_k - 4, 4)
         m_step = self.even_step(function["M"], largest_rows_of_block, height)
-        strips = function.allocate(scalar, (largest_rows_of_block + height) * self.largest_k)
+        # Strips are written in whole vectors, the last one beyond its end.
+        strips = function.allocate(scalar, largest_rows_of_block * self.largest_k + self.vectors.lanes)
         buffer = None if self.packed else function.allocate(scalar, self.largest_k * self.panel)
         known = {"a_row": 1, "a_col": height, "b_row": self.panel}
         with function.loop(0, function["K"], k_step) as k, function.loop(0, function["M"], m_step) as block:

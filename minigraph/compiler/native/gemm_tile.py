@@ -12,6 +12,7 @@ from minigraph.compiler.native.builder import Function, Value
 from minigraph.compiler.native.vectors import Vectors
 
 PANEL_VECTORS = 2
+_CACHE_LINE = 64
 # A multiply-add takes about four cycles and two start in each: fewer sums than this cannot keep them busy.
 _BUSY = 8
 
@@ -27,17 +28,19 @@ def define_tile(
     rows: int,
     count: int,
     constants: Optional[dict[str, int]] = None,
+    ahead: int = 0,
 ) -> str:
     """Text of an internal function that computes one tile of ``rows`` x ``count`` vectors.
 
     ``void @name(ptr A, i64 a_row, i64 a_col, ptr B, i64 b_row, ptr C, i64 c_row, i64 K, i64 m, i64 n, i1
     accumulate)``: of the tile, the first ``m`` rows and ``n`` columns are written (added, where
-    ``accumulate``); A and B must be readable for the whole tile.
+    ``accumulate``); A and B must be readable for the whole tile. With ``ahead``, B is fetched to the
+    second-level cache that many bytes before it is read.
     """
     labels = ("A", "a_row", "a_col", "B", "b_row", "C", "c_row", "K", "m", "n")
     parameters = [("ptr" if label in "ABC" else "i64", label) for label in labels] + [("i1", "accumulate")]
     function = Function(name, parameters, width=vectors.width, internal=True, constants=constants)
-    sums = _products(function, vectors, rows, count)
+    sums = _products(function, vectors, rows, count, ahead)
     accumulate = function["accumulate"]
     whole = function["m"].compare("sge", rows) & function["n"].compare("sge", count * vectors.lanes)
     lines = [function.at(function["C"], function["c_row"] * row, vectors.scalar) for row in range(rows)]
@@ -55,7 +58,7 @@ def define_tile(
     return function.finish()
 
 
-def _products(function: Function, vectors: Vectors, rows: int, count: int) -> list[list[Value]]:
+def _products(function: Function, vectors: Vectors, rows: int, count: int, ahead: int) -> list[list[Value]]:
     """The sums over k of a tile, by row and vector.
 
     k advances in steps that are unrolled; small tiles add the unrolled products to sums of their own, so that
@@ -70,6 +73,8 @@ def _products(function: Function, vectors: Vectors, rows: int, count: int) -> li
     def step(k: Value, sums: Sequence[Value]) -> list[Value]:
         panel = function.at(b, k * function["b_row"], scalar)
         parts = [function.load(type, function.at(panel, vector * lanes, scalar)) for vector in range(count)]
+        for offset in range(0, count * vectors.width if ahead else 0, _CACHE_LINE):
+            function.prefetch(function.at(panel, (ahead + offset) // vectors.item_size, scalar))
         place, result = k * function["a_col"], []
         for row in range(rows):
             factor = function.splat(function.load(scalar, function.at(lines[row], place, scalar)), lanes)

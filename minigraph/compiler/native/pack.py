@@ -121,7 +121,8 @@ def define_strips(name: str, vectors: Vectors, rows: int) -> str:
     """Text of an internal function that packs a block of A into strips of ``rows`` rows.
 
     ``void @name(ptr A, i64 a_row, i64 a_col, ptr strips, i64 M, i64 K)``: number (m, k) of strip ``s``
-    goes to ``s * rows * K + k * rows + m``; the last strip is filled up with zeros.
+    goes to ``s * rows * K + k * rows + m``; the last strip is filled up with zeros. Up to a
+    vector of numbers after it may be written, too.
     """
     parameters = [
         ("ptr", "A"),
@@ -133,7 +134,10 @@ def define_strips(name: str, vectors: Vectors, rows: int) -> str:
     ]
     function = Function(name, parameters, width=vectors.width, internal=True)
     scalar, k_count, m_count = vectors.scalar, function["K"], function["M"]
-    a_row, a_col = function["a_row"], function["a_col"]
+    a_row, a_col, lanes = function["a_row"], function["a_col"], vectors.lanes
+    masks = [
+        function.lanes_below(function.value("i64", rows - first), lanes) for first in range(0, rows, lanes)
+    ]
     with function.loop(0, m_count, rows) as strip:
         source = function.at(function["A"], strip.index * a_row, scalar)
         target = function.at(function["strips"], strip.index * k_count, scalar)
@@ -143,8 +147,8 @@ def define_strips(name: str, vectors: Vectors, rows: int) -> str:
         with function.when(whole & adjacent), function.loop(0, k_count) as k:
             line = function.at(source, k.index * a_col, scalar)
             place = function.at(target, k.index * rows, scalar)
-            for first, type in _pieces(vectors, rows):
-                value = function.load(type, function.at(line, first, scalar))
+            for mask, first in zip(masks, range(0, rows, lanes)):
+                value = function.masked_load(vectors.type, function.at(line, first, scalar), mask)
                 function.store(value, function.at(place, first, scalar))
         with function.when(whole & (adjacent.compare("eq", 0))):
             lines = [function.at(source, a_row * row, scalar) for row in range(rows)]
@@ -162,13 +166,3 @@ def define_strips(name: str, vectors: Vectors, rows: int) -> str:
             with function.loop(inside, rows) as tail:
                 function.store(function.value(scalar, 0.0), function.at(place, tail.index, scalar))
     return function.finish()
-
-
-def _pieces(vectors: Vectors, count: int) -> list[tuple[int, str]]:
-    """Cut ``count`` numbers into vectors of powers of two: first number and type of each."""
-    pieces, first = [], 0
-    while first < count:
-        size = min(vectors.lanes, 1 << ((count - first).bit_length() - 1))
-        pieces.append((first, f"<{size} x {vectors.scalar}>" if size > 1 else vectors.scalar))
-        first += size
-    return pieces
