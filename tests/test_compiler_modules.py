@@ -78,7 +78,7 @@ LEFT = {
     "RReLU-0", "RReLU-1", "WhiteNoise-0", "Normalize-1", "Normalize-2", "Normalize-3", "Normalize-5",
     "PairwiseDistance-1", "PairwiseDistance-2", "PairwiseDistance-3", "PairwiseDistance-4",
     "Normalize-4", "Convert-2", "Convert-3", "Convert-4", "Convert-5", "Convert-6", "Convert-7",
-    "MapTable-0", "MultiCriterion-1", "ParallelCriterion-2",
+    "MultiCriterion-1", "ParallelCriterion-2",
 }
 
 

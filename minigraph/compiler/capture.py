@@ -7,14 +7,15 @@ before, so that the errors of a wrong input are the engine's own and speak of th
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 import numpy as np
 
 from minigraph.compiler.builder import Builder
 from minigraph.compiler.ir import Given, Op, Value
 from minigraph.compiler.lowering import RULES, NotLowered
-from minigraph.nn import gModule
+from minigraph.nn import MapTable, gModule
+from minigraph.nn.container import Container
 from minigraph.nn.module import Module
 from minigraph.tables import leaves, map_table
 
@@ -28,7 +29,7 @@ class Capture(Builder):
 
     def __init__(self, net: Module, probe: Module, draws: bool = True) -> None:
         super().__init__(net.dtype)
-        self._probes = {id(mine): theirs for mine, theirs in zip(net.listModules(), probe.listModules())}
+        self._probes = {id(mine): theirs for mine, theirs in _paired(net, probe)}
         self._mayDraw = draws
         self._masks: list[tuple[Value, float]] = []
         self.calls: list[Op] = []
@@ -46,12 +47,13 @@ class Capture(Builder):
         if type(module) is gModule:
             return self.network(module, input)
         rule = RULES.get(type(module))
-        start = len(self.ops)
         if rule is not None:
+            ops, calls, masks, casts = len(self.ops), len(self.calls), len(self._masks), dict(self._casts)
             try:
                 return rule(self, module, input)
             except NotLowered:
-                del self.ops[start:]
+                del self.ops[ops:], self.calls[calls:], self._masks[masks:]
+                self._casts = casts
         return self.call(module, input)
 
     def network(self, net: gModule, input: Any) -> Any:
@@ -106,3 +108,13 @@ class Capture(Builder):
             return None
         masks, chances = zip(*self._masks)
         return Op("draw", (), masks, {"p": chances})
+
+
+def _paired(mine: Module, theirs: Module) -> Iterator[tuple[Module, Module]]:
+    """Yield every module with its probe; a MapTable gets as many copies as its probe has."""
+    yield mine, theirs
+    if isinstance(mine, MapTable) and isinstance(theirs, MapTable):
+        mine.resize(len(theirs.modules))
+    if isinstance(mine, Container) and isinstance(theirs, Container):
+        for each, other in zip(mine.modules, theirs.modules):
+            yield from _paired(each, other)

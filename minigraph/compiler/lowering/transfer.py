@@ -11,6 +11,7 @@ from typing import Any, Callable
 from minigraph import nn
 from minigraph.compiler.builder import Operand
 from minigraph.compiler.ir import Value
+from minigraph.compiler.lowering.gradient import with_slope
 from minigraph.compiler.lowering.registry import lowers, need
 
 
@@ -122,7 +123,11 @@ def _log_sigmoid(b: Any, module: nn.LogSigmoid, x: Value) -> Value:
 def _soft_plus(b: Any, module: nn.SoftPlus, x: Value) -> Value:
     steep = b.mul(x, module.beta)
     bent = b.emit("log1p", b.emit("exp", b.emit("minimum", steep, module.threshold)))
-    return b.where(b.emit("greater", steep, module.threshold), x, b.div(bent, module.beta))
+    y = b.where(b.emit("greater", steep, module.threshold), x, b.div(bent, module.beta))
+    # Torch judges by the output where the slope is 1, which is so a little earlier.
+    back = b.mul(y, -module.beta)
+    slope = b.where(b.emit("less", back, -module.threshold), 1.0, b.emit("neg", b.emit("expm1", back)))
+    return with_slope(b, y, x, slope)
 
 
 @lowers(nn.ELU)
