@@ -182,3 +182,12 @@ def test_errors_say_what_is_there() -> None:
         report.table("outputs")
     with pytest.raises(ArgumentError, match="needs a gModule, got Linear"):
         mg.debug.tables(nn.Linear(2, 2))  # type: ignore[arg-type]
+
+
+def test_a_network_deeper_than_functions_nest() -> None:
+    x = nn.Identity()().annotate(name="x")
+    node = x
+    for _ in range(1500):
+        node = nn.Tanh()(node)
+    rows = mg.debug.tables(nn.gModule([x], [node.annotate(name="y")])).rows
+    assert {(row.table, row.node) for row in rows} >= {("input", "x"), ("output", "y")}

@@ -95,10 +95,18 @@ def _parts(split: Node) -> list[Node]:
 
 def _given(node: Node, known: dict[NodeData, Slot]) -> Slot:
     """Return the slot of a node's output; ``known`` are the input nodes and what was found."""
-    if node.data not in known:
-        inputs = tuple(_given(child, known) for child in node.children)
-        whole = inputs[0] if len(inputs) == 1 else Slot.of(node, inputs or None)
-        known[node.data] = Slot.of(node, _given_entries(node, whole))
+    waiting = [node]  # a list of our own: a network may be deeper than Python lets functions nest
+    while waiting:
+        last = waiting[-1]
+        missing = [] if last.data in known else [each for each in last.children if each.data not in known]
+        if missing:
+            waiting += missing
+            continue
+        waiting.pop()
+        if last.data not in known:
+            inputs = tuple(known[child.data] for child in last.children)
+            whole = inputs[0] if len(inputs) == 1 else Slot.of(last, inputs or None)
+            known[last.data] = Slot.of(last, _given_entries(last, whole))
     return known[node.data]
 
 

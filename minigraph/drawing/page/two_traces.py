@@ -19,13 +19,14 @@ Place = tuple[Optional[int], Optional[int], Optional[int]]
 
 def difference(first: Union[Trace, UnrollTrace], second: Union[Trace, UnrollTrace]) -> Data:
     """Return the ``difference`` of the player's data; see ``traces.py``."""
-    report = first.diff(second)  # type: ignore[arg-type]
+    report = first.diff(second)
     ones, twos = _passes(first), _passes(second)
     match = _match(ones[0], twos[0])
     places = dict(_places(ones[0]))
-    for key, (node, source, slot) in _places(twos[0]):
-        places.setdefault(key, (_back(match, node), _back(match, source), slot))
-    rows, nodes = [], dict[int, Data]()
+    for quantity, (node, source, slot) in _places(twos[0]):
+        places.setdefault(quantity, (_back(match, node), _back(match, source), slot))
+    rows: list[Data] = []
+    nodes: dict[int, Data] = {}
     parted: set[tuple[str, Optional[int], Optional[int]]] = set()
     for row in report.rows:
         step, key = _split(row)
