@@ -11,7 +11,7 @@ in NumPy.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Optional, Sequence
 
 from minigraph.compiler.native.builder import Function, Value, split_type, with_scalar
 
@@ -60,8 +60,47 @@ def _polynomial(function: Function, coefficients: Sequence[float], x: Value) -> 
     return result
 
 
-def _reduced(function: Function, x: Value) -> tuple[Value, Value]:
-    """``n`` (an integer vector) and ``exp(r) - 1`` for ``x = n ln 2 + r``; a NaN stays in the second."""
+class _Exponent:
+    """A whole number ``n`` in each lane, known as a floating-point number and as an integer.
+
+    AVX-512 has one instruction that multiplies by a power of two; elsewhere the power is put together from
+    bits.
+    """
+
+    def __init__(self, function: Function, number: Value, integer: Value) -> None:
+        self._function, self._number, self._integer = function, number, integer
+
+    def power(self) -> Value:
+        """``2 ** n`` where that is a normal number."""
+        one = self._function.value(self._number.type, 1.0)
+        return self._scaled(one) or self._power_from_bits(self._integer)
+
+    def times(self, value: Value) -> Value:
+        """``value * 2 ** n``, rounded once, also where the result is subnormal or infinite."""
+        scaled = self._scaled(value)
+        if scaled is not None:
+            return scaled
+        # In two steps, so that such a result comes out of the last product.
+        half = self._integer >> 1
+        return value * self._power_from_bits(half) * self._power_from_bits(self._integer - half)
+
+    def _power_from_bits(self, n: Value) -> Value:
+        format = _format(self._number)
+        return ((n + format.bias) << format.mantissa_bits).cast("bitcast", self._number.type)
+
+    def _scaled(self, value: Value) -> Optional[Value]:
+        function = self._function
+        letter = {"<16 x float>": "ps", "<8 x double>": "pd"}.get(value.type)
+        if letter is None:
+            return None
+        every_lane = Value(function, "i16" if letter == "ps" else "i8", "-1")
+        rounding = Value(function, "i32", "4")  # the current direction
+        name = f"llvm.x86.avx512.mask.scalef.{letter}.512"
+        return function.call(name, value.type, [value, self._number, value, every_lane, rounding])
+
+
+def _reduced(function: Function, x: Value) -> tuple[_Exponent, Value]:
+    """``n`` and ``exp(r) - 1`` for ``x = n ln 2 + r``; a NaN stays in the second."""
     format = _format(x)
     # Adding this number leaves the nearest integer in the low bits: rounding and conversion in one.
     magic = function.value(x.type, 1.5 * 2.0**format.mantissa_bits)
@@ -71,13 +110,8 @@ def _reduced(function: Function, x: Value) -> tuple[Value, Value]:
     r = function.multiply_add(n, -format.ln2[1], r)
     integer = with_scalar(x.type, format.integer)
     count = shifted.cast("bitcast", integer) - magic.cast("bitcast", integer)
-    return count, function.multiply_add(r * r, _polynomial(function, format.q, r), r)
-
-
-def _power_of_two(function: Function, n: Value, type: str) -> Value:
-    """``2 ** n`` for exponents of normal numbers."""
-    format = _FORMATS[split_type(type)[1]]
-    return ((n + format.bias) << format.mantissa_bits).cast("bitcast", type)
+    less_one = function.multiply_add(r * r, _polynomial(function, format.q, r), r)
+    return _Exponent(function, n, count), less_one
 
 
 def _at_most(function: Function, x: Value, bound: float) -> Value:
@@ -91,27 +125,27 @@ def _at_least(function: Function, x: Value, bound: float) -> Value:
 
 def exp(function: Function, x: Value) -> Value:
     """e to the power x."""
-    lowest, highest = _format(x).exp_bounds
-    n, less_one = _reduced(function, _at_least(function, _at_most(function, x, highest), lowest))
-    # In two steps, so that subnormal and infinite results come out of the last product.
-    half = n >> 1
-    first = _power_of_two(function, half, x.type)
-    second = _power_of_two(function, n - half, x.type)
-    return function.multiply_add(first, less_one, first) * second
+    return _exp_below(function, _at_most(function, x, _format(x).exp_bounds[1]))
+
+
+def _exp_below(function: Function, x: Value) -> Value:
+    """The exponential of numbers that are known not to exceed the upper bound."""
+    n, less_one = _reduced(function, _at_least(function, x, _format(x).exp_bounds[0]))
+    return n.times(less_one + 1.0)
 
 
 def tanh(function: Function, x: Value) -> Value:
     """The hyperbolic tangent."""
     magnitude = _at_most(function, function.intrinsic("fabs", x), _format(x).tanh_bound)
     n, less_one = _reduced(function, magnitude + magnitude)
-    scale = _power_of_two(function, n, x.type)
+    scale = n.power()
     e = function.multiply_add(scale, less_one, scale - 1.0)
     return function.intrinsic("copysign", e / (e + 2.0), x)
 
 
 def sigmoid(function: Function, x: Value) -> Value:
     """1 / (1 + exp(-x)), without overflow and with full relative accuracy for very negative x."""
-    e = exp(function, -function.intrinsic("fabs", x))
+    e = _exp_below(function, -function.intrinsic("fabs", x))
     numerator = function.select(x.compare("olt", 0.0), e, 1.0)
     return numerator / (e + 1.0)
 
