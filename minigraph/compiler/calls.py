@@ -18,6 +18,10 @@ from minigraph.nn.module import Module
 from minigraph.tables import is_table, leaves, map_table
 
 
+class OtherShape(Exception):
+    """A module gave an output of another shape than for the same shapes before (as MaskedSelect may)."""
+
+
 class Callees:
     """The twins of every module that is called as it is."""
 
@@ -59,7 +63,10 @@ def _forward(op: Op, module: Module, input: Any, outputs: list[np.ndarray]) -> N
     except Exception as error:
         raise _told(op, "updateOutput", error) from error
     module.output = made
-    for target, (_, value) in zip(outputs, leaves(made)):
+    values = [value for _, value in leaves(made)]
+    if [np.shape(value) for value in values] != [target.shape for target in outputs]:
+        raise OtherShape
+    for target, value in zip(outputs, values):
         np.copyto(target, value, casting="unsafe")
 
 

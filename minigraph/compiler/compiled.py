@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from typing import Any, Optional
 
 import numpy as np
 
+from minigraph.compiler.programs import Programs
+from minigraph.compiler.calls import OtherShape
 from minigraph.compiler.run import Run
 from minigraph.compiler.specialise import Specialisation
 from minigraph.errors import ArgumentError, StateError
 from minigraph.nn import gModule
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
+from minigraph.random import generator
 from minigraph.rnn import Unroll
 from minigraph.rnn.clones import Settings
-from minigraph.tables import fit_gradient, has_none, is_table, leaves, map_table
+from minigraph.tables import fit_gradient, is_table
 
 
 def compile(net: Module) -> "Compiled":
@@ -54,7 +57,7 @@ class Compiled(Container):
         self._forget()
 
     def _forget(self) -> None:
-        self._known: dict[Any, Run] = {}
+        self._known: dict[Any, tuple[Specialisation, Programs, dict[Optional[int], Run]]] = {}
         self._settings: Optional[Settings] = None
         self._run: Optional[Run] = None
         self._eager = False
@@ -74,11 +77,14 @@ class Compiled(Container):
             self.output = self.net.forward(input)
             return self.output
         run = self._specialised(input)
+        state = generator.getRNGState() if run.specialisation.calls else None
         try:
             self.output = run.forward(input)
-        except IndexError:
-            # An index out of range: the network itself tells where and what to do.
+        except (IndexError, OtherShape):
+            # The network itself tells which index is out of range, or copes with the other shape.
             self._eager = True
+            if state is not None:
+                generator.setRNGState(state)
             self.output = self.net.forward(input)
             return self.output
         self._run = run
@@ -89,13 +95,32 @@ class Compiled(Container):
         if self._settings is None or not self._settings.hold(step):
             self._known.clear()
             self._settings = Settings(step)
-        key = _signature(input)
-        run = self._known.get(key)
-        if run is None:
+        T, key = self._signature(input)
+        known = self._known.get(key)
+        if known is None:
             if len(self._known) >= self._KEPT:
                 self._known.pop(next(iter(self._known)))
-            run = self._known[key] = Run(Specialisation(self.net, input))
-        return run
+            specialisation = Specialisation(self.net, input)
+            known = self._known[key] = (specialisation, Programs(specialisation, T is not None), {})
+        specialisation, programs, runs = known
+        if T not in runs:
+            if len(runs) >= self._KEPT:
+                runs.pop(next(iter(runs)))
+            runs[T] = Run(specialisation, programs, T)
+        return runs[T]
+
+    def _signature(self, input: Any) -> tuple[Optional[int], Any]:
+        """Return the number of time steps and what programs are specialised to."""
+        net = self.net
+        if not isinstance(net, Unroll):
+            return None, _signature(input)
+        entries = net._entries(input)
+        T = net._count(entries)
+        sequences = net._sequences
+        return T, tuple(
+            _step_signature(entry) if k in sequences else _signature(entry)
+            for k, entry in enumerate(entries)
+        )
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
         """Return the gradient of ``input``; the parameters' gradients stay as they are."""
@@ -166,6 +191,13 @@ class Compiled(Container):
 
     def __repr__(self) -> str:
         return f"compiled {self.net!r}"
+
+
+def _step_signature(sequence: Any) -> Any:
+    """Return the signature of one time step of a sequence."""
+    if is_table(sequence):
+        return tuple(map(_step_signature, sequence))
+    return sequence.shape[1:], sequence.dtype.char
 
 
 def _signature(input: Any) -> Any:

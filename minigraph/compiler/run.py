@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 
 from minigraph.compiler.calls import Callees
 from minigraph.compiler.ir import Value
-from minigraph.compiler.numpy_executor import NumpyExecutor
+from minigraph.compiler.programs import Programs
 from minigraph.compiler.specialise import BackwardPlan, Specialisation
 from minigraph.compiler.storage import Frame
-from minigraph.rnn import Unroll
 from minigraph.tables import is_table, leaves, map_table
 
 
 class Run:
-    """Calls a specialisation with inputs of one shape, the number of time steps included."""
+    """Calls a specialisation for ``T`` time steps (``None``: there is no time)."""
 
-    def __init__(self, specialisation: Specialisation) -> None:
+    def __init__(self, specialisation: Specialisation, programs: Programs, T: Optional[int]) -> None:
         self.specialisation = specialisation
+        self._programs, self._T = programs, T
         self._states = {
             state for states in specialisation._program.feedback.values() for state in states
         }
@@ -33,7 +33,7 @@ class Run:
         for value, array in zip(spec.input_values, given):
             if value in frame.arrays:  # else nothing reads it
                 np.copyto(frame.at(value, 0) if value in self._states else frame.arrays[value], array)
-        self._forward.run()
+        self._forward()
         return map_table(lambda value: frame.arrays[value], spec.outputs)
 
     def _prepared(self, given: list[np.ndarray]) -> Frame:
@@ -43,16 +43,12 @@ class Run:
             mine is not theirs for mine, theirs in zip(held, self._bound)
         ):
             spec = self.specialisation
-            T = None
-            if isinstance(spec.net, Unroll):
-                T = next(len(a) for v, a in zip(spec.input_values, given) if v not in self._states)
             self._bound = held
-            frame = self._frame = Frame(T)
+            frame = self._frame = Frame(self._T)
             self._callees = Callees()
             frame.add(spec.forward.storage)
-            self._forward = NumpyExecutor(spec.forward.segments, frame, False, self._callees)
-            self._backwards: dict[int, NumpyExecutor] = {}
-            self._last: Optional[NumpyExecutor] = None
+            self._forward = self._programs.bind(spec.forward, frame, False, self._callees)
+            self._backwards: dict[int, Callable[[], Any]] = {}
         return self._frame
 
     def _held(self) -> list[np.ndarray]:
@@ -71,7 +67,7 @@ class Run:
             if seed in frame.arrays:  # else nothing reads it
                 np.copyto(frame.arrays[seed], leaf)
         self._zero_carries(plan)
-        executor.run()
+        executor()
         self._pattern = pattern
         return self._gradients(plan)
 
@@ -85,14 +81,14 @@ class Run:
             if mine in frame.arrays and theirs in frame.arrays:
                 np.copyto(frame.arrays[theirs], frame.arrays[mine])
         self._zero_carries(second)
-        executor.run()
+        executor()
 
-    def _executor(self, plan: BackwardPlan) -> NumpyExecutor:
+    def _executor(self, plan: BackwardPlan) -> Callable[[], Any]:
         assert self._frame is not None
         key = id(plan)
         if key not in self._backwards:
             self._frame.add(plan.plan.storage)
-            self._backwards[key] = NumpyExecutor(plan.plan.segments, self._frame, True, self._callees)
+            self._backwards[key] = self._programs.bind(plan.plan, self._frame, True, self._callees)
         return self._backwards[key]
 
     def _zero_carries(self, plan: BackwardPlan) -> None:

@@ -12,7 +12,7 @@ they belong, if nothing else claims them.
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Optional, Sequence
+from typing import Any, Callable, Iterable, Optional, Sequence
 
 import numpy as np
 
@@ -174,6 +174,7 @@ class Frame:
         self.copied: dict[Op, list[int]] = {}
         #: Views that NumPy cannot make without a copy.
         self.unviewed: set[Op] = set()
+        self._scratch: dict[Any, np.ndarray] = {}
 
     def at(self, value: Value, t: Optional[int]) -> np.ndarray:
         """Return the array of ``value`` at the time step ``t``, of all for ``None``."""
@@ -204,9 +205,16 @@ class Frame:
                 self._finish_concat(storage, op)
 
     def _new(self, shape: Sequence[int], dtype: Any) -> np.ndarray:
-        array = np.zeros(tuple(shape), dtype)
+        array = aligned(tuple(shape), dtype)
         self.bytes += array.nbytes
         return array
+
+    def scratch(self, key: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return the scratch array known by ``key``, made the first time."""
+        if key not in self._scratch:
+            self._scratch[key] = make()
+            self.bytes += self._scratch[key].nbytes
+        return self._scratch[key]
 
     def _room(self, value: Value) -> np.ndarray:
         steps = (self.T,) if value in self.stacked and self.T is not None else ()
@@ -267,6 +275,15 @@ class Frame:
             elif not _same_memory(window, array):
                 copied.append(number)
         self.copied[op] = copied
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return zeros that begin at a cache line, so that vectors do not straddle two."""
+    dtype = np.dtype(dtype)
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    memory = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _window(whole: np.ndarray, op: Op, number: int, start: int) -> np.ndarray:

@@ -1,0 +1,92 @@
+"""A program in native code: compiled once for all numbers of time steps, bound to a frame to run."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import partial
+from typing import Any, Callable, Optional, Sequence
+
+import numpy as np
+
+from minigraph.compiler.calls import Callees
+from minigraph.compiler.codegen.pool import Pool, shared_pool
+from minigraph.compiler.codegen.stages import Stage, pieces
+from minigraph.compiler.codegen.writer import Writer
+from minigraph.compiler.native.jit import compile_ir
+from minigraph.compiler.numpy_executor import NumpyExecutor
+from minigraph.compiler.passes.fission import Segment
+from minigraph.compiler.storage import Frame, Storage
+
+_ARGUMENTS = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+
+
+class NativeProgram:
+    """The native functions of one program, and what NumPy does between them.
+
+    ``model`` is a frame with the arrays of the program: their strides are those of every frame.
+    """
+
+    def __init__(self, segments: Sequence[Segment], storage: Storage, model: Frame, dtype: Any) -> None:
+        self._pool: Pool = shared_pool()
+        writer = Writer(model, storage, np.dtype(dtype), self._pool.threads, "program")
+        #: In order: the name of a native driver, or a segment for NumPy.
+        self._order: list[Any] = []
+        stages: list[Stage] = []
+
+        def end_run() -> None:
+            if stages:
+                self._order.append(writer.driver(stages))
+                stages.clear()
+
+        self.pieces = pieces(segments, model, np.dtype(dtype))
+        for piece in self.pieces:
+            if isinstance(piece, Stage):
+                stages.append(piece)
+            else:
+                end_run()
+                self._order.append(piece)
+        end_run()
+        packing = writer.packing_driver()
+        if packing is not None:
+            self._order.insert(0, packing)
+        self.text = writer.text
+        self.slots = writer.slots
+        self._functions: dict[str, Any] = {}
+        if self.text:
+            library = compile_ir(self.text, "program")
+            self._library = library
+            self._functions = {
+                name: library.function(name, *_ARGUMENTS) for name in self._order if isinstance(name, str)
+            }
+
+    def bind(self, frame: Frame, backwards: bool, callees: Callees) -> Callable[[], None]:
+        """Return a call that runs the program in ``frame``."""
+        table, arrays = self.slots.table(frame)
+        numpy = NumpyExecutor([], frame, backwards, callees)
+        T = 1 if frame.T is None else frame.T
+        instructions: list[Callable[[], Any]] = []
+        for item in self._order:
+            if isinstance(item, str):
+                instructions.append(partial(
+                    _share, self._functions[item], table.ctypes.data, T, self._pool.threads, self._pool
+                ))
+            else:
+                instructions.extend(numpy.bind(item, backwards))
+        return partial(_run, instructions, (table, arrays))
+
+
+def _share(function: Any, table: int, T: int, threads: int, pool: Pool) -> None:
+    """Run a driver, with the workers unless somebody else's program has them."""
+    if threads > 1 and pool.busy.acquire(blocking=False):
+        try:
+            function(table, T, threads, pool.address)
+        finally:
+            pool.busy.release()
+    else:
+        function(table, T, 1, pool.address)
+
+
+def _run(instructions: Sequence[Callable[[], Any]], alive: Optional[Any]) -> None:
+    """Run the instructions; ``alive`` is what native code points to."""
+    for instruction in instructions:
+        instruction()
