@@ -176,3 +176,31 @@ def test_control_flow_is_refused_with_the_reason() -> None:
 def test_the_default_tensor_type_is_left_as_it_was() -> None:
     interop.from_torch(tn.Linear(2, 2))
     assert nn.Linear(2, 2).type() == "torch.DoubleTensor"
+
+
+def test_a_table_of_one_stays_a_table() -> None:
+    class One(tn.Module):
+        def forward(self, x: Any) -> Any:
+            return (x * 2,)
+
+    net = interop.from_torch(One())
+    assert [entry.tolist() for entry in net.forward(np.ones(2))] == [[2.0, 2.0]]
+    assert net.backward(np.ones(2), [np.array([1.0, 3.0])]).tolist() == [2.0, 6.0]
+
+
+def test_what_a_traced_module_does_not_use_is_left_out() -> None:
+    class Partly(tn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear, self.cell = tn.Linear(3, 8), tn.LSTMCell(3, 4)
+
+        def forward(self, x: Any) -> Any:
+            first, _ = self.linear(x).chunk(2, dim=1)
+            torch.tanh(first)
+            h, _ = self.cell(x)
+            return first + h
+
+    module = Partly().double()
+    x = torch.randn(2, 3, dtype=torch.float64)
+    found = interop.from_torch(module).forward(x.numpy())
+    assert largest([found], [module(x).detach().numpy()]) < 1e-12

@@ -165,6 +165,8 @@ def _outputs(value: Any) -> list[Node]:
     """Return the nodes of the outputs; nested ones as nodes of nested tables."""
     if isinstance(value, dict) or not isinstance(value, (list, Node)):
         raise Unconvertible(f"it returns a {type(value).__name__}: tensors and tables of them are known here")
+    if isinstance(value, list) and len(value) == 1:
+        return [nn.JustTable()(nest(value[0]))]
     return [nest(entry) for entry in value] if isinstance(value, list) else [value]
 
 
