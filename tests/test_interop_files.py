@@ -179,10 +179,14 @@ def test_what_is_not_ours_is_refused_and_nothing_is_executed(tmp_path: Path) -> 
     refused("has version 9 of the structure, this minigraph reads version 1")
     source.write_text(text.rstrip()[:-7], encoding="utf-8")
     refused("its structure is damaged")
-    source.write_text(text.replace('"shape":[', '"shape":[1000000,100000,', 1), encoding="utf-8")
+    source.write_text(edited(text, '"shape":[', '"shape":[1000000,100000,'), encoding="utf-8")
     refused("larger than the state dict explains")
-    source.write_text(text.replace("nn.Linear", "os.system"), encoding="utf-8")
+    source.write_text(edited(text, "nn.Linear", "os.system"), encoding="utf-8")
     refused("os.system")
+    source.write_text(edited(text, "nn.Linear", "nn.Index!!"), encoding="utf-8")
+    refused("not registered")
+    source.write_text(edited(text, "nn.CAddTable", "nn.CMul"), encoding="utf-8")
+    refused("the structure makes no network")
     source.write_text(text, encoding="utf-8")
     state = torch.load(path, weights_only=True)
     first = next(iter(state))
@@ -192,6 +196,11 @@ def test_what_is_not_ours_is_refused_and_nothing_is_executed(tmp_path: Path) -> 
     refused(f"{first} is ")
     torch.save({key: tensor.float() for key, tensor in state.items()}, path)
     refused("torch.float32, the network in a.py has .* torch.float64")
+    torch.save({key: tensor.bfloat16() for key, tensor in state.items()}, path)
+    refused("torch.bfloat16")
+    for odd in (torch.ones(1).expand(10**12), torch.ones(2, 2).to_sparse(), torch.ones(2, device="meta")):
+        torch.save({**state, first: odd}, path)
+        refused(f"{first} is no plain tensor")
     torch.save(loaded_without_weights(torch), path)
     refused("holds objects, which are not unpickled because that would run code")
     path.write_bytes(b"no such thing")
@@ -199,6 +208,15 @@ def test_what_is_not_ours_is_refused_and_nothing_is_executed(tmp_path: Path) -> 
     torch.save(state, path)
     source.unlink()
     refused("holds weights and no structure: a.py, which mg.interop.save_torch wrote")
+
+
+def edited(text: str, old: str, new: str) -> str:
+    """Return a source whose structure has ``new`` in place of the first ``old``."""
+    code, mark, lines = text.partition("# minigraph structure")
+    first, *stored = (mark + lines).splitlines()
+    structure = "".join(line.removeprefix("#~ ") for line in stored)
+    assert old in structure
+    return f"{code}{first}\n#~ {structure.replace(old, new, 1)}\n"
 
 
 def loaded_without_weights(torch: Any) -> Any:

@@ -92,32 +92,45 @@ def _record(array: np.ndarray, held: Any) -> dict[str, Any]:
 def _places(net: Any, take: Any = None) -> dict[str, np.ndarray]:
     """Return for each array which of its entries a state dict of ``net`` holds.
 
-    ``take(name, entries, key, chosen)`` is called for each of its tensors: entries ``entries`` of
-    the array ``name`` are those of the tensor ``key`` where ``chosen`` is true.
+    ``take(name, entries, key, chosen)`` is called for each of its tensors: the entries ``entries`` of
+    the array ``name`` are the entries ``chosen`` of the tensor ``key``, both counted flat.
     """
     twin = net.clone().double()
     _, arrays = taken_apart(twin)
     trained = {id(root(array)) for array in _trained(twin)}
-    starts: dict[str, int] = {}
-    end = _FIRST
+    names: list[str] = []
+    starts = [_FIRST]
     for name, array in arrays.items():
         if id(root(array)) in trained and array.dtype == np.float64:
-            array[...] = np.arange(end, end + array.size, dtype=np.float64).reshape(array.shape)
-            starts[name] = end
-            end += array.size
-    held = {name: np.zeros(arrays[name].size, bool) for name in starts}
-    for key, tensor in to_torch(twin).state_dict().items():
+            first, end = starts[-1], starts[-1] + array.size
+            array[...] = np.arange(first, end, dtype=np.float64).reshape(array.shape)
+            names.append(name)
+            starts.append(end)
+    held = {name: np.zeros(arrays[name].size, bool) for name in names}
+    for key, tensor in _state_of(twin).items():
         numbers = tensor.detach().numpy().reshape(-1)
         if numbers.dtype != np.float64:
             continue
-        for name, start in starts.items():
-            chosen = (numbers >= start) & (numbers < start + arrays[name].size) & (numbers % 1 == 0)
-            if chosen.any():
-                entries = (numbers[chosen] - start).astype(np.int64)
-                held[name][entries] = True
-                if take is not None:
-                    take(name, entries, key, chosen)
+        found = np.flatnonzero((numbers >= _FIRST) & (numbers < starts[-1]) & (numbers % 1 == 0))
+        owners = np.searchsorted(starts, numbers[found], side="right") - 1
+        for owner in np.unique(owners):
+            chosen = found[owners == owner]
+            entries = (numbers[chosen] - starts[owner]).astype(np.int64)
+            held[names[owner]][entries] = True
+            if take is not None:
+                take(names[owner], entries, key, chosen)
     return held
+
+
+def _state_of(net: Any) -> dict[str, Any]:
+    """Return the state dict of a network; ``FormatError`` where its attributes make no sense."""
+    try:
+        with np.errstate(all="ignore"):  # its numbers may be no weights
+            return dict(to_torch(net).state_dict())
+    except MinigraphError:
+        raise
+    except Exception as error:  # what converters raise for attributes of the wrong kind
+        raise FormatError(f"the structure makes no network: {type(error).__name__}: {error}") from error
 
 
 def _trained(net: Any) -> list[np.ndarray]:
@@ -148,8 +161,8 @@ def _restored(structure: dict[str, Any], state: dict[str, Any], path: Path, sour
         raise FormatError(f"{source}: its structure is damaged: it holds no module")
 
     def take(name: str, entries: np.ndarray, key: str, chosen: np.ndarray) -> None:
-        if key in state and state[key].numel() == len(chosen):
-            arrays[name].reshape(-1)[entries] = state[key].reshape(-1).numpy()[chosen]
+        if key in state and state[key].numel() > chosen.max():
+            arrays[name].reshape(-1)[entries] = state[key].reshape(-1)[chosen].double().numpy()
 
     _places(net, take)
     _check(net, state, path, source)
@@ -171,6 +184,10 @@ def _state(path: Path) -> dict[str, Any]:
         isinstance(key, str) and isinstance(tensor, torch.Tensor) for key, tensor in state.items()
     ):
         raise FormatError(f"{path} is no state dict: one maps names to tensors")
+    for key, tensor in state.items():
+        plain = tensor.layout is torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+        if not plain or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise FormatError(f"{path}: {key} is no plain tensor, each entry in memory of its own")
     return {key: tensor.detach() for key, tensor in state.items()}
 
 
@@ -233,7 +250,7 @@ def _arrays(records: Any, state: dict[str, Any], source: Path) -> Arrays:
 
 def _check(net: Any, state: dict[str, Any], path: Path, source: Path) -> None:
     """Raise ``FormatError`` unless the network gives the state dict again, number by number."""
-    wanted = to_torch(net).state_dict()
+    wanted = _state_of(net)
     missing, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
     if missing or unknown:
         what = f"lacks {', '.join(missing)}" if missing else f"holds {', '.join(unknown)}"
