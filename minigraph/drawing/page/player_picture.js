@@ -18,6 +18,8 @@ page.part("player_picture", () => {
         return found.find((edge) => edge.slot === contribution.slot) || found[0] || null;
     };
 
+    const shift = page.drawing.transform.baseVal.consolidate().matrix;
+
     // One drawing of the graph to paint on: the page's own, or its copy for the second trace.
     class Surface {
         constructor(drawing, nodeOf, lineOf) {
@@ -32,12 +34,10 @@ page.part("player_picture", () => {
             this.lines = new Map();
         }
 
-        // What lies where in the drawing's own coordinates, measured once.
+        // What lies where in the drawing's own coordinates; the copy is drawn alike.
         box(id) {
-            const found = this.nodeOf(id);
-            if (!found) return null;
-            if (!found.raw) found.raw = (found.cell || found.element).getBBox();
-            return found.raw;
+            const {x, y, width, height} = page.place(page.nodes.get(id));
+            return {x: x - shift.e, y: y - shift.f, width, height};
         }
 
         paint(id, color) {
@@ -60,8 +60,6 @@ page.part("player_picture", () => {
                 return;
             }
             if (!badge) {
-                const box = this.box(id);
-                if (!box) return;
                 badge = {group: s("g"), rect: s("rect", {height: 13, rx: 6.5}), text: s("text", {"text-anchor": "middle"})};
                 badge.group.append(badge.rect, badge.text);
                 this.layer.append(badge.group);
@@ -91,11 +89,16 @@ page.part("player_picture", () => {
 
         // `nodes`: id -> {norm, state, first, differs}; `lines`: edge -> {norm, now}.
         show({nodes, lines, active, dim}) {
-            for (const id of page.nodes.keys()) {
+            // All boxes are measured before anything is drawn: each drawing makes measuring costly again.
+            if (!this.drawn) {
+                this.drawn = [...page.nodes.keys()].filter((id) => {
+                    const found = this.nodeOf(id);
+                    return found && (found.cell || page.nodes.get(id).box === id);
+                });
+                for (const id of this.drawn) page.place(page.nodes.get(id));
+            }
+            for (const id of this.drawn) {
                 const found = this.nodeOf(id);
-                if (!found) continue;
-                const drawn = found.cell || page.nodes.get(id).box === id;
-                if (!drawn) continue;
                 const value = nodes.get(id);
                 this.paint(id, value ? scale.color(value.norm) : dim ? "var(--paper)" : null);
                 const symbol = value && !found.cell && ["vanishing", "exploding"].includes(value.state) ? `${player.symbols[value.state]} ` : "";
@@ -112,7 +115,8 @@ page.part("player_picture", () => {
 
         line(edge, value) {
             const line = this.lineOf(edge);
-            if (!line) return;
+            const before = this.lines.get(edge);
+            if (!line || (before && value && before.norm === value.norm && before.now === value.now)) return;
             if (!value) this.lines.delete(edge);
             else this.lines.set(edge, value);
             line.classList.toggle("trace-line", Boolean(value));
@@ -189,6 +193,35 @@ page.part("player_picture", () => {
     const leaving = (pass, event, home) =>
         (player.direction === "forward" ? [] : contributions(pass, event.to, home));
 
+    // What every node of a pass got, has and gives, by the first trace's ids; worked out once.
+    const worked = new Map();
+    function placesOf(pass, home) {
+        const events = pass[player.direction];
+        if (!worked.has(events)) {
+            const byId = new Map(events.map((event) => [home(event.node), event]));
+            worked.set(events, new Map([...byId].map(([id, event]) => [id, {
+                norm: player.normOf(event.facts), state: event.state,
+                inward: arriving(pass, event, home, byId), outward: leaving(pass, event, home),
+            }])));
+        }
+        return worked.get(events);
+    }
+
+    const timed = new Map();
+    function stepsAt(t) {
+        const {steps} = player;
+        if (!timed.has(steps)) {
+            const byTime = new Map();
+            for (const [index, step] of steps.entries()) {
+                step.index = index;
+                if (!byTime.has(step.t)) byTime.set(step.t, []);
+                byTime.get(step.t).push(step);
+            }
+            timed.set(steps, byTime);
+        }
+        return timed.get(steps).get(t);
+    }
+
     // At one time step: the largest differences are known of all time steps together only.
     function differ(step) {
         const other = player.counterpart(step);
@@ -203,30 +236,29 @@ page.part("player_picture", () => {
         const {t} = player.step;
         const pass = player.passAt(t, which);
         if (!pass) return {nodes, lines, active: null, dim: true, moving: []};
-        const events = new Map(pass[player.direction].map((event) => [home(event.node), event]));
         const marks = new Map(which.marks.filter((mark) => mark.pass === player.direction && mark.step === t)
-            .map((mark) => [mark.node, FIRST[mark.kind]]));
+            .map((mark) => [home(mark.node), FIRST[mark.kind]]));
         const difference = player.second && player.second.difference;
         const parting = difference && difference.first[player.direction];
         const firstDifference = parting && parting.step === t ? parting.node : null;
         const now = player.whole ? null : player.step;
+        const places = placesOf(pass, home);
         let moving = [];
-        for (const [index, step] of player.steps.entries()) {
-            if (step.t !== t) continue;
-            if (now && index > player.index) break;
-            const event = events.get(step.event.node);
-            if (!event) continue;
+        for (const step of stepsAt(t)) {
+            if (now && step.index > player.index) break;
+            const place = places.get(step.event.node);
+            if (!place) continue;
             const current = step === now;
             const far = difference && difference.nodes[step.event.node];
             if (!current || player.phase > 0) {
                 nodes.set(step.event.node, {
-                    norm: player.normOf(event.facts), state: event.state,
-                    first: marks.get(event.node) || (step.event.node === firstDifference ? "first difference" : ""),
+                    norm: place.norm, state: place.state,
+                    first: marks.get(step.event.node) || (step.event.node === firstDifference ? "first difference" : ""),
                     differs: far && (player.unrolled ? differ(step) : player.direction === "forward" ? far.forward : far.sum),
                 });
             }
-            const inward = arriving(pass, event, home, events);
-            const outward = current && player.phase < player.phases - 1 ? [] : leaving(pass, event, home);
+            const {inward} = place;
+            const outward = current && player.phase < player.phases - 1 ? [] : place.outward;
             for (const part of inward) if (part.edge) lines.set(part.edge, {norm: part.norm, now: current && player.phase === 0});
             for (const part of outward) {
                 if (part.edge && part.given) lines.set(part.edge, {norm: part.norm, now: current && player.phase === 2});

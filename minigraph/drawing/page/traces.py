@@ -51,7 +51,7 @@ from __future__ import annotations
 from typing import Any, Optional, Sequence, Union
 
 from minigraph.debug.names import NodeInfo
-from minigraph.debug.trace_data import ParameterTrace, Trace, UnrollTrace
+from minigraph.debug.trace_data import Trace, UnrollTrace
 from minigraph.drawing.page.trace_values import Data, facts, rms, short, tensors
 from minigraph.drawing.page.troubles import RULES, first_gradients, judge, marks_of, reference_of
 from minigraph.drawing.page.two_traces import difference
@@ -228,24 +228,24 @@ def _unroll_reference(trace: UnrollTrace, steps: dict[int, Data]) -> float:
 
 
 def _parameters(trace: AnyTrace, net: gModule) -> list[Data]:
+    owners = {
+        key: node.id
+        for node in net.forwardnodes if node.module is not None
+        for key in (NodeInfo.of(node).key, f"{NodeInfo.of(node).key} (node {node.id})")
+    }
     return [
         {
-            "name": clean(each.name), "node": _owner(each, net), "facts": facts(each.value),
+            "name": clean(each.name), "node": _owner(each.name, owners), "facts": facts(each.value),
             "steps": [short(norm) for norm in each.steps],
         }
         for each in trace.parameters
     ]
 
 
-def _owner(parameter: ParameterTrace, net: gModule) -> Optional[int]:
-    """Return the id of the node that a parameter belongs to, by the beginning of its name."""
-    found = []
-    for node in net.forwardnodes:
-        key = NodeInfo.of(node).key
-        for prefix in (f"{key}.", f"{key}/", f"{key} (node {node.id})"):
-            if node.module is not None and parameter.name.startswith(prefix):
-                found.append((len(prefix), node.id))
-    return max(found)[1] if found else None
+def _owner(name: str, owners: dict[str, int]) -> Optional[int]:
+    """Return the id of the node that a parameter belongs to, by the longest beginning of its name."""
+    ends = [place for place, mark in enumerate(name) if mark in "./"]
+    return next((owners[name[:end]] for end in reversed(ends) if name[:end] in owners), None)
 
 
 def _spread(T: int, count: int) -> list[int]:
