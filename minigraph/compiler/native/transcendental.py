@@ -11,8 +11,9 @@ in NumPy.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Sequence
 
+from minigraph.compiler.native import avx512
 from minigraph.compiler.native.builder import Function, Value, split_type, with_scalar
 
 
@@ -73,11 +74,11 @@ class _Exponent:
     def power(self) -> Value:
         """``2 ** n`` where that is a normal number."""
         one = self._function.value(self._number.type, 1.0)
-        return self._scaled(one) or self._power_from_bits(self._integer)
+        return avx512.scaled(self._function, one, self._number) or self._power_from_bits(self._integer)
 
     def times(self, value: Value) -> Value:
         """``value * 2 ** n``, rounded once, also where the result is subnormal or infinite."""
-        scaled = self._scaled(value)
+        scaled = avx512.scaled(self._function, value, self._number)
         if scaled is not None:
             return scaled
         # In two steps, so that such a result comes out of the last product.
@@ -87,16 +88,6 @@ class _Exponent:
     def _power_from_bits(self, n: Value) -> Value:
         format = _format(self._number)
         return ((n + format.bias) << format.mantissa_bits).cast("bitcast", self._number.type)
-
-    def _scaled(self, value: Value) -> Optional[Value]:
-        function = self._function
-        letter = {"<16 x float>": "ps", "<8 x double>": "pd"}.get(value.type)
-        if letter is None:
-            return None
-        every_lane = Value(function, "i16" if letter == "ps" else "i8", "-1")
-        rounding = Value(function, "i32", "4")  # the current direction
-        name = f"llvm.x86.avx512.mask.scalef.{letter}.512"
-        return function.call(name, value.type, [value, self._number, value, every_lane, rounding])
 
 
 def _reduced(function: Function, x: Value) -> tuple[_Exponent, Value]:
