@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Optional, Sequence
 
+import numpy as np
+
 from minigraph.compiler.builder import Builder
 from minigraph.compiler.capture import Capture
 from minigraph.compiler.gradients import differentiate
@@ -53,6 +55,7 @@ class Specialisation:
         self.net = net
         self.observation: Observation = observe(net, input)
         self._gradient_like: Any = None
+        self._regular: Optional[bool] = None
         step = net.step if isinstance(net, Unroll) else net
         self._capture(step, True)
         if self._writer.calls and self._writer.drawing is not None:
@@ -63,6 +66,22 @@ class Specialisation:
         program = remove_dead(self._program, saved)
         self.forward = _planned(gather_sums(program, saved), saved)
         self._backward = {(tuple(every), True): self._scheduled(full)}
+
+    @property
+    def calls(self) -> bool:
+        """Whether some modules are called as they are."""
+        return bool(self._writer.calls)
+
+    @property
+    def regular(self) -> bool:
+        """Whether gradients have their inputs' shapes; a sparse layer may give a dense one."""
+        if self._regular is None:
+            like = dict(leaves(self.gradient_like())) if self.calls else {}
+            self._regular = all(
+                path not in like or np.shape(like[path]) == value.shape
+                for path, value in leaves(self.inputs)
+            )
+        return self._regular
 
     # -- forward -----------------------------------------------------------------------------------
 
@@ -200,7 +219,7 @@ class _Ends:
 
 
 def _planned(program: Program, saved: frozenset[Value]) -> Plan:
-    segments = split(program)
+    segments = split(program, saved)
     outside = saved | set(program.results) | set(program.feedback)
     fused = []
     for segment in segments:

@@ -58,6 +58,7 @@ class Storage:
         for target, source in self.shifted.items():
             self.stacked.update((target, source))
         self.placed = self._find_placed()
+        self._follow_views()
         self.based = self._find_based(outside)
         self._follow_views()
 
@@ -127,11 +128,13 @@ class Storage:
                     producer is not None and not is_view(producer) and whole not in placed
                     and whole not in fed and producer.primitive in ("fused", "product")
                     and self._segment_of[producer] is self._segment_of[op]
-                    and (whole in self.stacked) == (op.output in self.stacked)
+                    and (whole not in self.stacked or op.output in self.stacked)
                     and part.dtype == op.output.dtype
                     and op.inputs.count(part) == 1 and not self._claimed(whole, op)
                 ):
                     placed[whole] = (op, number)
+                    if op.output in self.stacked:
+                        self.stacked.add(whole)
         return placed
 
     def _claimed(self, value: Value, op: Op) -> bool:

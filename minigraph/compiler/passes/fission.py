@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import networkx as nx
 
 from minigraph.compiler.ir import Op, Program, Value
+from minigraph.compiler.primitives import PRIMITIVES
 
 
 @dataclass(eq=False)
@@ -37,16 +38,19 @@ def recurrent(program: Program) -> list[set[Op]]:
     ]
 
 
-def split(program: Program) -> list[Segment]:
+def split(program: Program, read_elsewhere: frozenset[Value] = frozenset()) -> list[Segment]:
     """Return the segments of ``program`` in an order that respects every dependency.
 
-    Neighbouring segments of the same kind without a loop are one.
+    Neighbouring segments of the same kind without a loop are one. An elementwise operation that only
+    the elementwise work of one loop reads is in that loop after all: computing it there costs less
+    than keeping it for all time steps. ``read_elsewhere`` are values that another program reads.
     """
     component_of: dict[Op, int] = {}
     loops = recurrent(program)
     for number, component in enumerate(loops):
         for op in component:
             component_of[op] = number
+    _sink(program, component_of, read_elsewhere)
     position = {op: k for k, op in enumerate(program.ops)}
     # Each operation outside all loops is a group of its own, known by the negative of its position.
     group = {op: component_of.get(op, -1 - position[op]) for op in program.ops}
@@ -58,6 +62,24 @@ def split(program: Program) -> list[Segment]:
         if group[before] != group[after]:
             waits[group[after]].add(group[before])
     return _merged(_ordered(members, waits, position), position)
+
+
+def _sink(program: Program, component_of: dict[Op, int], read_elsewhere: frozenset[Value]) -> None:
+    """Enter in ``component_of`` the operations that are better done inside a loop."""
+    kept = read_elsewhere | set(program.results) | set(program.feedback)
+    consumers = program.consumers()
+    for op in reversed(program.ops):
+        if op in component_of or not _elementwise(op) or op.output in kept:
+            continue
+        readers = consumers.get(op.output, [])
+        homes = {component_of.get(reader) for reader in readers}
+        if len(homes) == 1 and None not in homes and all(map(_elementwise, readers)):
+            component_of[op] = homes.pop()  # type: ignore[assignment]
+
+
+def _elementwise(op: Op) -> bool:
+    kind = PRIMITIVES.get(op.primitive)
+    return kind is not None and kind.elementwise
 
 
 def _graph(program: Program) -> "nx.DiGraph[Op]":
