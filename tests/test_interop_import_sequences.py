@@ -188,3 +188,26 @@ def test_both_directions_go_to_pytorch_and_to_files(tmp_path: Path) -> None:
     assert compare_with_torch(torch, net, input, gradient) < 1e-9
     mg.save(tmp_path / "net.safetensors", net)
     assert largest(mg.load(tmp_path / "net.safetensors").forward(input), output) == 0
+
+
+def test_linear_layers_around_sequences_take_all_time_steps() -> None:
+    class Between(tn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.layers, self.gates = tn.Linear(2, D), tn.GRU(D, H), tn.Linear(H, 6)
+            last = tn.Sequential(tn.LayerNorm(5), tn.Linear(5, 2))
+            self.head = tn.Sequential(tn.Linear(3, 5), tn.ReLU(), last)
+
+        def forward(self, x: Any) -> Any:
+            out, _ = self.layers(torch.relu(self.first(x)))
+            a, b = self.gates(out).chunk(2, dim=-1)
+            return self.head(torch.sigmoid(a) * b)
+
+    torch.manual_seed(5)
+    module = Between().double()
+    net, x = interop.from_torch(module), random(T, B, 2)
+    wanted = module(x)
+    g = torch.randn_like(wanted)
+    (gradient,) = torch.autograd.grad(wanted, [x], g)
+    assert largest([net.forward(x.detach().numpy())], [wanted.detach().numpy()]) < 1e-12
+    assert largest([net.backward(x.detach().numpy(), g.numpy())], [gradient.numpy()]) < 1e-12

@@ -13,7 +13,7 @@ from minigraph.errors import ArgumentError, ConversionError, MinigraphError
 from minigraph.graph import Node
 from minigraph.interop.torch_import_calls import FUNCTIONS, METHODS, Size, take
 from minigraph.interop.torch_import_layers import IMPORTERS
-from minigraph.interop.torch_sequences import RECURRENT, alone, call, may_be_deep
+from minigraph.interop.torch_sequences import RECURRENT, SEQUENCES, alone, call, may_be_deep
 from minigraph.interop.walker import Unconvertible
 from minigraph.nn.nest import nest
 from minigraph.tensors import getdefaulttensortype, setdefaulttensortype
@@ -32,6 +32,7 @@ class TorchImport:
     def __init__(self) -> None:
         self.reasons: list[tuple[str, str]] = []
         self._known: dict[int, Any] = {}
+        self._before_sequences: set[Any] = set()
 
     def module(self, layer: Any, where: str = "") -> Any:
         """Return the network of a module; one used twice is the same network."""
@@ -78,6 +79,7 @@ class TorchImport:
                     f"{type(module).__name__} is no layer known here and torch.fx cannot trace it: {error}"
                 ) from error
         values: dict[Any, Any] = {}
+        self._before_sequences |= _before_sequences(graph, module)
         inputs: list[Node] = []
         outputs: list[Node] = []
         for node in graph.nodes:
@@ -97,6 +99,9 @@ class TorchImport:
             if node.op == "call_module":
                 layer = module.get_submodule(node.target)
                 net = self.module(layer, f"{where}.{node.target}" if where else node.target)
+                deep = node in self._before_sequences or bool(arguments) and may_be_deep(arguments[0])
+                if deep and _row_by_row(layer):
+                    net = nn.Bottle(net, 2)  # PyTorch's takes any number of dimensions in front
                 made = _called(layer, net, arguments, more, node.name)
             elif node.op == "call_function" and node.target in FUNCTIONS:
                 made = FUNCTIONS[node.target](*arguments, **more)
@@ -123,9 +128,36 @@ def _called(layer: Any, net: Any, arguments: list[Any], more: Any, name: str) ->
         return call(layer, net, name, *arguments, **more)
     if more:
         raise Unconvertible(f"it is called with arguments by name: {', '.join(more)}")
-    if isinstance(layer, torch.nn.Linear) and may_be_deep(arguments[0]):
-        net = nn.Bottle(net, 2)  # PyTorch's takes inputs with any number of dimensions in front
     return net(list(arguments) if len(arguments) > 1 else arguments[0])
+
+
+#: Layers that take the entries of a row, or each for itself.
+_OF_ROWS = (
+    torch.nn.Linear, torch.nn.LayerNorm, torch.nn.Dropout, torch.nn.Identity, torch.nn.ReLU, torch.nn.Tanh,
+    torch.nn.Sigmoid, torch.nn.ELU, torch.nn.LeakyReLU, torch.nn.Softplus, torch.nn.Hardtanh, torch.nn.ReLU6,
+)
+
+
+def _row_by_row(layer: Any) -> bool:
+    """Tell whether a layer is a Linear, or a Sequential that treats the rows of its input alike."""
+    if type(layer) is torch.nn.Sequential:
+        return all(isinstance(child, _OF_ROWS) or _row_by_row(child) for child in layer)
+    return type(layer) is torch.nn.Linear
+
+
+def _before_sequences(graph: Any, module: Any) -> set[Any]:
+    """Return the nodes of a traced graph whose values go, in the end, into a recurrent layer."""
+    ahead = [
+        node for node in graph.nodes
+        if node.op == "call_module" and type(module.get_submodule(node.target)) in SEQUENCES
+    ]
+    found: set[Any] = set()
+    while ahead:
+        for source in ahead.pop().all_input_nodes:
+            if source not in found:
+                found.add(source)
+                ahead.append(source)
+    return found
 
 
 def _forget_unused(outputs: list[Node], inputs: list[Node]) -> None:

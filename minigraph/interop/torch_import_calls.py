@@ -97,6 +97,8 @@ def last_size(node: Any) -> int:
     """Return the size of the last dimension, told by the layers that a value came through."""
     while isinstance(node, Node):
         module = node.module
+        if isinstance(module, nn.Bottle) and isinstance(module.modules[0], nn.Linear):
+            module = module.modules[0]
         if isinstance(module, nn.Linear):
             return len(module.weight)
         if isinstance(module, nn.gModule):
