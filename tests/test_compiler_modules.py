@@ -61,12 +61,33 @@ def agree(net: Any, compiled: Any, input: Any, scale: float = 1.0) -> None:
     assert actual[3] == expected[3], "the random stream went another way"
 
 
+def agree_in_two(net: Any, compiled: Any, input: Any) -> None:
+    """Compare the two halves of backward, called one after the other."""
+    gradients = []
+    for each in (net, compiled):
+        mg.manualSeed(7)
+        gradOutput = gradient(each.forward(input))
+        gradients.append(copy_table(each.updateGradInput(input, gradOutput)))
+        each.accGradParameters(input, gradOutput, 0.25)
+    same(gradients[1], gradients[0], TOLERANCE, "gradInput")
+    for a, e in zip(compiled.parameters()[1], net.parameters()[1]):
+        same(a, e, TOLERANCE, "gradParameters")
+
+
+@pytest.fixture
+def in_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs run in NumPy, which takes no time to compile."""
+    monkeypatch.setenv("MINIGRAPH_NATIVE", "0")
+
+
+@pytest.mark.usefixtures("in_numpy")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}-{case.label}")
 def test_compiled_module_computes_what_the_module_does(case: Case) -> None:
     net, compiled = wrapped(case), mg.compile(wrapped(case))
     agree(net, compiled, given(case, 1))
     agree(net, compiled, given(case, 2))
     agree(net, compiled, given(case, 2), 0.5)
+    agree_in_two(net, compiled, given(case, 1))
     net.evaluate(), compiled.evaluate()
     agree(net, compiled, given(case, 3))
 
@@ -91,26 +112,39 @@ def lowered(case: Case) -> bool:
 LOWERED = [case for case in CASES if lowered(case)]
 
 
+ONE_EACH = list({case.name: case for case in LOWERED}.values())
+
+
+@pytest.mark.parametrize("case", LOWERED, ids=lambda case: f"{case.name}-{case.label}")
+def test_module_with_a_rule_is_not_called(case: Case) -> None:
+    specialisation = Specialisation(wrapped(case), given(case, 1))
+    assert not [op for op in specialisation.forward.program.ops if op.primitive == "call"]
+
+
 def stacked(entries: list[Any]) -> Any:
     if is_table(entries[0]):
         return [stacked(list(column)) for column in zip(*entries)]
     return np.stack([np.asarray(entry) for entry in entries])
 
 
-@pytest.mark.parametrize("case", LOWERED, ids=lambda case: f"{case.name}-{case.label}")
-def test_module_with_a_rule_is_not_called(case: Case) -> None:
-    program = Specialisation(wrapped(case), given(case, 1)).forward.program
-    assert not [op for op in program.ops if op.primitive == "call"]
-
-
-@pytest.mark.parametrize("case", LOWERED, ids=lambda case: f"{case.name}-{case.label}")
-def test_module_with_a_rule_over_time(case: Case) -> None:
-    """A step that waits for nothing runs once for all time steps."""
+def over_time(case: Case) -> None:
     sequence = stacked([given(case, seed) for seed in range(3)])
     agree(Unroll(wrapped(case)), mg.compile(Unroll(wrapped(case))), sequence)
 
 
+@pytest.mark.usefixtures("in_numpy")
+@pytest.mark.parametrize("case", LOWERED, ids=lambda case: f"{case.name}-{case.label}")
+def test_module_with_a_rule_runs_once_over_time(case: Case) -> None:
+    over_time(case)
+
+
+@pytest.mark.parametrize("case", ONE_EACH, ids=lambda case: case.name)
+def test_module_with_a_rule_runs_once_over_time_in_native_code(case: Case) -> None:
+    over_time(case)
+
+
 def recurrent(case: Case) -> Unroll:
+    """The module's output is added to its input at the next time step."""
     x, s = nn.Identity()(), nn.Identity()().annotate(name="s")
     mixed = nn.CAddTable()([x, nn.MulConstant(0.1)(s)])
     return Unroll(nn.gModule([x, s], [case.fresh()(mixed).annotate(name="y")]), {"y": "s"})
@@ -125,10 +159,12 @@ def keeps_shape(case: Case) -> bool:
     return isinstance(output, np.ndarray) and output.shape == np.shape(input)
 
 
-@pytest.mark.parametrize(
-    "case", list(filter(keeps_shape, LOWERED)), ids=lambda case: f"{case.name}-{case.label}"
-)
-def test_module_with_a_rule_inside_a_recurrence(case: Case) -> None:
+@pytest.mark.parametrize("native", ["0", "1"])
+@pytest.mark.parametrize("case", [c for c in ONE_EACH if keeps_shape(c)], ids=lambda case: case.name)
+def test_module_with_a_rule_inside_a_recurrence(
+    case: Case, native: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINIGRAPH_NATIVE", native)
     sequence = stacked([np.abs(given(case, seed)) for seed in range(3)])
     state = np.zeros(sequence.shape[1:])
     agree(recurrent(case), mg.compile(recurrent(case)), [sequence, state])
