@@ -25,13 +25,15 @@
     const given = document.getElementById("stage");
     const picture = given.querySelector("svg");
     given.remove();
-    stage.append(picture);
+    const sheet = h("div", {id: "sheet"}, picture);
+    stage.append(sheet);
     document.body.prepend(
         header,
         h("main", {id: "main"}, h("div", {id: "centre"}, stage, under), sidebar),
         h("div", {id: "live", role: "status", "aria-live": "polite"}));
 
     page.stage = stage;
+    page.sheet = sheet;
     page.picture = picture;
     page.header = header;
     page.tools = tools;

@@ -32,12 +32,12 @@
 
     // Places in the picture's own coordinates, measured once.
     const shift = drawing.transform.baseVal.consolidate().matrix;
-    page.place = (node) => {
-        if (!node.bounds) {
-            const box = (node.cell || node.element).getBBox();
-            node.bounds = {x: box.x + shift.e, y: box.y + shift.f, width: box.width, height: box.height};
+    page.place = (record) => {
+        if (!record.bounds) {
+            const box = (record.line || record.cell || record.element).getBBox();
+            record.bounds = {x: box.x + shift.e, y: box.y + shift.f, width: box.width, height: box.height};
         }
-        return node.bounds;
+        return record.bounds;
     };
 
     const marked = new Map();

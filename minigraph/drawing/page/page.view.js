@@ -1,7 +1,7 @@
 // Pan and zoom: the picture is moved as a whole, by one transform.
 
 page.part("view", () => {
-    const {stage, picture} = page;
+    const {stage, sheet, picture} = page;
     const {width, height} = picture.viewBox.baseVal;
     const MARGIN = 24;
     const READABLE = 0.5;
@@ -18,17 +18,17 @@ page.part("view", () => {
 
     // While it moves, the browser shifts a finished image of the picture; at rest it draws it crisp.
     function move() {
-        picture.classList.add("moving");
+        sheet.classList.add("moving");
         clearTimeout(resting);
-        resting = setTimeout(() => picture.classList.remove("moving"), 160);
         if (!frame) frame = requestAnimationFrame(draw);
     }
 
     function draw() {
         frame = 0;
-        picture.style.transform = `translate(${place.x}px, ${place.y}px) scale(${place.scale})`;
-        picture.classList.toggle("far", place.scale < 0.3);
+        sheet.style.transform = `translate(${place.x}px, ${place.y}px) scale(${place.scale})`;
+        picture.classList.toggle("far", place.scale < 0.4);
         page.emit("move", place);
+        resting = setTimeout(() => sheet.classList.remove("moving"), 250);
     }
 
     function keepInSight() {
