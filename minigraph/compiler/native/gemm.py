@@ -48,7 +48,7 @@ def define_gemm(
     width: Optional[int] = None,
 ) -> str:
     """Text of ``void @name(ptr A, i64 a_row, i64 a_col, ptr B, i64 b_row, i64 b_panel, ptr C, i64 c_row,
-    i64 M, i64 N, i64 K, i32 accumulate)``, with its internal functions ``@name.…``.
+    i64 M, i64 N, i64 K, i32 accumulate)``, with internal functions that products share.
 
     ``M``, ``N``, ``K`` and ``a_col`` may be fixed here; the arguments of the call are then ignored.
     ``packed``: B comes from ``define_pack``; otherwise it is row-major. With ``accumulate`` the product is
@@ -87,13 +87,13 @@ class _Walk:
         parameters.append(("i32", "accumulate"))
         self.function = Function(name, parameters, width=vectors.width, constants=constants)
         self.accumulate = self.function["accumulate"].compare("ne", 0)
-        self.tiles: dict[str, str] = {}
+        self.internal: dict[str, str] = {}
         self.largest_k = self.panel_bytes() // (self.panel * vectors.item_size)
 
     def text(self) -> str:
         """The function and those it calls."""
         self.write()
-        return self.function.finish() + "".join(self.tiles.values())
+        return self.function.finish() + "".join(self.internal.values())
 
     def write(self) -> None:
         raise NotImplementedError
@@ -130,15 +130,13 @@ class _Walk:
         wide = N is None or not narrow or self.panel < N
         counts = {PANEL_VECTORS: wide, 1: narrow}
         for count, used in counts.items():
-            label = f"{self.name}.tile{rows}x{count}"
-            if used and label not in self.tiles:
-                self.tiles[label] = define_tile(label, self.vectors, rows, count, known, self.ahead())
-        for count, used in counts.items():
             if not used:
                 continue
+            name, text = define_tile(self.vectors, rows, count, known, self.ahead())
+            self.internal[name] = text
             fits = columns.compare("sle" if count == 1 else "sgt", self.vectors.lanes)
             with self.function.when(fits):
-                self.function.run(f"{self.name}.tile{rows}x{count}", arguments)
+                self.function.run(name, arguments)
 
 
 class _Direct(_Walk):
@@ -190,7 +188,8 @@ class _Blocked(_Walk):
     def write(self) -> None:
         function, scalar = self.function, self.vectors.scalar
         height = self.strip_height()
-        self.tiles["strips"] = define_strips(f"{self.name}.strips", self.vectors, height)
+        strips_of, text = define_strips(self.vectors, height)
+        self.internal[strips_of] = text
         a_row, a_col, b_row, c_row = (function[label] for label in ("a_row", "a_col", "b_row", "c_row"))
         largest_rows_of_block = BLOCK_BYTES // self.vectors.item_size // self.largest_k // height * height
         k_step = self.even_step(function["K"], self.largest_k - 4, 4)
@@ -204,7 +203,7 @@ class _Blocked(_Walk):
             m_count = function.smaller(function["M"] - block.index, m_step)
             add = self.accumulate | k.index.compare("sgt", 0)
             source = self.place("A", block.index * a_row, k.index * a_col)
-            function.run(f"{self.name}.strips", [source, a_row, a_col, strips, m_count, k_count])
+            function.run(strips_of, [source, a_row, a_col, strips, m_count, k_count])
             with function.loop(0, function["N"], self.panel) as start:
                 columns = function.smaller(function["N"] - start.index, self.panel)
                 panel = self.place("B", start.index // self.panel * function["b_panel"], k.index * b_row)

@@ -6,7 +6,7 @@ reads the vectors of B once, one number of A per row, and does rows x vectors mu
 
 from __future__ import annotations
 
-from typing import Optional, Sequence
+from typing import Sequence
 
 from minigraph.compiler.native.builder import Function, Value
 from minigraph.compiler.native.vectors import Vectors
@@ -23,20 +23,23 @@ def largest_rows(vectors: Vectors) -> int:
 
 
 def define_tile(
-    name: str,
     vectors: Vectors,
     rows: int,
     count: int,
-    constants: Optional[dict[str, int]] = None,
+    constants: dict[str, int],
     ahead: int = 0,
-) -> str:
-    """Text of an internal function that computes one tile of ``rows`` x ``count`` vectors.
+) -> tuple[str, str]:
+    """Name and text of an internal function that computes one tile of ``rows`` x ``count`` vectors.
+
+    Products that need the same tile share it: the name says all that the text depends on.
 
     ``void @name(ptr A, i64 a_row, i64 a_col, ptr B, i64 b_row, ptr C, i64 c_row, i64 K, i64 m, i64 n, i1
     accumulate)``: of the tile, the first ``m`` rows and ``n`` columns are written (added, where
     ``accumulate``); A and B must be readable for the whole tile. With ``ahead``, B is fetched to the
     second-level cache that many bytes before it is read.
     """
+    facts = [f"{label}{number}" for label, number in sorted(constants.items())]
+    name = ".".join(["tile", vectors.scalar, str(vectors.width), f"{rows}x{count}", *facts, f"ahead{ahead}"])
     labels = ("A", "a_row", "a_col", "B", "b_row", "C", "c_row", "K", "m", "n")
     parameters = [("ptr" if label in "ABC" else "i64", label) for label in labels] + [("i1", "accumulate")]
     function = Function(name, parameters, width=vectors.width, internal=True, constants=constants)
@@ -55,7 +58,7 @@ def define_tile(
                 function.store(function.load(vectors.type, place) + value, place)
     with function.when(whole.compare("eq", 0)):
         _write_part(function, vectors, sums)
-    return function.finish()
+    return name, function.finish()
 
 
 def _products(function: Function, vectors: Vectors, rows: int, count: int, ahead: int) -> list[list[Value]]:

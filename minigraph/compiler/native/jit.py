@@ -50,7 +50,8 @@ def compile_ir(text: str, name: str, cpu: Optional[str] = None, features: Option
     """Compile a module of LLVM IR text (or load its object code from the cache).
 
     ``name`` is for messages. ``cpu`` and ``features`` are LLVM's strings, by default the host's; with
-    ``cpu`` alone the features are those that LLVM knows for it. A function may be declared more than once.
+    ``cpu`` alone the features are those that LLVM knows for it. Declarations and
+    internal functions may occur more than once.
     Raises RuntimeError with LLVM's message for a text that it refuses.
     """
     llvm = _llvm()
@@ -58,7 +59,7 @@ def compile_ir(text: str, name: str, cpu: Optional[str] = None, features: Option
         cpu = llvm.get_host_cpu_name()
         features = features or llvm.get_host_cpu_features().flatten()
     features = features or ""
-    text = _declare_once(text)
+    text = _each_once(text)
     key = _key(text, cpu, features)
     code = object_cache.load(key)
     with _lock:
@@ -82,7 +83,7 @@ def assembly(text: str, cpu: Optional[str] = None, features: str = "") -> str:
         cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
     with _lock:
         machine = _machine(cpu, features)
-        return machine.emit_assembly(_optimised(_declare_once(text), "assembly", machine))
+        return machine.emit_assembly(_optimised(_each_once(text), "assembly", machine))
 
 
 @functools.cache
@@ -107,11 +108,29 @@ def _key(text: str, cpu: str, features: str) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
-def _declare_once(text: str) -> str:
-    """Functions written apart may declare the same intrinsic; LLVM wants each declaration once."""
-    lines = text.splitlines()
-    declarations = dict.fromkeys(line for line in lines if line.startswith("declare "))
-    return "\n".join([*declarations, *(line for line in lines if not line.startswith("declare "))])
+def _each_once(text: str) -> str:
+    """The module with one of each declaration and of each internal function.
+
+    Functions written apart may declare the same intrinsic or bring the same internal function along, whose
+    name then says all that its text depends on; LLVM wants each once.
+    """
+    declarations: dict[str, None] = {}
+    lines: list[str] = []
+    known: set[str] = set()
+    skipping = False
+    for line in text.splitlines():
+        if line.startswith("declare "):
+            declarations[line] = None
+            continue
+        if line.startswith("define internal "):
+            name = line[: line.index("(")]
+            skipping = name in known
+            known.add(name)
+        elif line.startswith("define "):
+            skipping = False
+        if not skipping:
+            lines.append(line)
+    return "\n".join([*declarations, *lines])
 
 
 def _optimised(text: str, name: str, machine: Any) -> Any:

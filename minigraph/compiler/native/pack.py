@@ -117,13 +117,14 @@ def _transposed(function: Function, square: list[Value]) -> list[Value]:
     return square
 
 
-def define_strips(name: str, vectors: Vectors, rows: int) -> str:
-    """Text of an internal function that packs a block of A into strips of ``rows`` rows.
+def define_strips(vectors: Vectors, rows: int) -> tuple[str, str]:
+    """Name and text of an internal function that packs a block of A into strips of ``rows`` rows.
 
     ``void @name(ptr A, i64 a_row, i64 a_col, ptr strips, i64 M, i64 K)``: number (m, k) of strip ``s``
     goes to ``s * rows * K + k * rows + m``; the last strip is filled up with zeros. Up to a
     vector of numbers after it may be written, too.
     """
+    name = f"strips.{vectors.scalar}.{vectors.width}.{rows}"
     parameters = [
         ("ptr", "A"),
         ("i64", "a_row"),
@@ -165,4 +166,4 @@ def define_strips(name: str, vectors: Vectors, rows: int) -> str:
                 function.store(value, function.at(place, tail.index, scalar))
             with function.loop(inside, rows) as tail:
                 function.store(function.value(scalar, 0.0), function.at(place, tail.index, scalar))
-    return function.finish()
+    return name, function.finish()
