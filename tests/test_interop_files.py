@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -175,10 +176,16 @@ def test_what_is_not_ours_is_refused_and_nothing_is_executed(tmp_path: Path) -> 
     interop.load_torch(path)
     source.write_text(text[: text.index("# minigraph structure")], encoding="utf-8")
     refused("does not tell the structure")
-    source.write_text(text.replace("structure 1:", "structure 9:"), encoding="utf-8")
+    source.write_text(text.replace("structure 1 ", "structure 9 "), encoding="utf-8")
     refused("has version 9 of the structure, this minigraph reads version 1")
     source.write_text(text.rstrip()[:-7], encoding="utf-8")
     refused("its structure is damaged")
+    source.write_text(text.replace("#~ {", "#~  {"), encoding="utf-8")
+    refused("does not agree with its checksum")
+    source.write_text(edited(text, "gradBias", "gradBious"), encoding="utf-8")
+    refused("the structure makes no network: AttributeError")
+    source.write_text(edited(text, '"float64"', '"({float64"'), encoding="utf-8")
+    refused("its structure is damaged: .* is an array of '.{float64'")
     source.write_text(edited(text, '"shape":[', '"shape":[1000000,100000,'), encoding="utf-8")
     refused("larger than the state dict explains")
     source.write_text(edited(text, "nn.Linear", "os.system"), encoding="utf-8")
@@ -211,12 +218,13 @@ def test_what_is_not_ours_is_refused_and_nothing_is_executed(tmp_path: Path) -> 
 
 
 def edited(text: str, old: str, new: str) -> str:
-    """Return a source whose structure has ``new`` in place of the first ``old``."""
+    """Return a source whose structure has ``new`` in place of the first ``old``, and a checksum of that."""
     code, mark, lines = text.partition("# minigraph structure")
-    first, *stored = (mark + lines).splitlines()
-    structure = "".join(line.removeprefix("#~ ") for line in stored)
+    structure = "".join(line.removeprefix("#~ ") for line in lines.splitlines()[1:])
     assert old in structure
-    return f"{code}{first}\n#~ {structure.replace(old, new, 1)}\n"
+    structure = structure.replace(old, new, 1)
+    checksum = hashlib.sha256(structure.encode()).hexdigest()[:32]
+    return f"{code}{mark} 1 {checksum}:\n#~ {structure}\n"
 
 
 def loaded_without_weights(torch: Any) -> Any:

@@ -11,11 +11,13 @@ turned or cut differently) is found by converting a copy whose parameters are nu
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import math
 import pickle
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import numpy as np
 import torch
@@ -60,16 +62,24 @@ def structure_lines(net: Any, state: dict[str, Any], path: Path) -> str:
     except MinigraphError as error:
         reason = " ".join(str(error).split())
         return f"\n{_MARK} 0: minigraph cannot read this network back: {reason}\n"
-    lines = [f"\n{_MARK} {VERSION}: minigraph reads the network back from these lines and the weights."]
+    lines = [
+        f"\n{_MARK} {VERSION} {_checksum(stored)}: "
+        "minigraph reads the network back from these lines and the weights."
+    ]
     lines += [_LINE + stored[at : at + _WIDTH] for at in range(0, len(stored), _WIDTH)]
     return "\n".join(lines) + "\n"
+
+
+def _checksum(stored: str) -> str:
+    return hashlib.sha256(stored.encode("utf-8")).hexdigest()[:32]
 
 
 def _structure(net: Any) -> dict[str, Any]:
     net = net.clone()
     net.zeroGradParameters()
     graph, arrays = taken_apart(net)
-    held = _places(net)
+    with _sound():
+        held = _places(net)
     return {
         "graph": graph,
         "arrays": {name: _record(array, held.get(name)) for name, array in arrays.items()},
@@ -107,7 +117,7 @@ def _places(net: Any, take: Any = None) -> dict[str, np.ndarray]:
             names.append(name)
             starts.append(end)
     held = {name: np.zeros(arrays[name].size, bool) for name in names}
-    for key, tensor in _state_of(twin).items():
+    for key, tensor in to_torch(twin).state_dict().items():
         numbers = tensor.detach().numpy().reshape(-1)
         if numbers.dtype != np.float64:
             continue
@@ -122,15 +132,18 @@ def _places(net: Any, take: Any = None) -> dict[str, np.ndarray]:
     return held
 
 
-def _state_of(net: Any) -> dict[str, Any]:
-    """Return the state dict of a network; ``FormatError`` where its attributes make no sense."""
+@contextmanager
+def _sound() -> Iterator[None]:
+    """Turn what attributes of the wrong kind make a network raise into ``FormatError``."""
     try:
-        with np.errstate(all="ignore"):  # its numbers may be no weights
-            return dict(to_torch(net).state_dict())
+        with np.errstate(all="ignore"):  # numbered parameters are no weights
+            yield
     except MinigraphError:
         raise
-    except Exception as error:  # what converters raise for attributes of the wrong kind
-        raise FormatError(f"the structure makes no network: {type(error).__name__}: {error}") from error
+    except Exception as error:
+        raise FormatError(
+            f"the structure makes no network: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _trained(net: Any) -> list[np.ndarray]:
@@ -164,8 +177,9 @@ def _restored(structure: dict[str, Any], state: dict[str, Any], path: Path, sour
         if key in state and state[key].numel() > chosen.max():
             arrays[name].reshape(-1)[entries] = state[key].reshape(-1)[chosen].double().numpy()
 
-    _places(net, take)
-    _check(net, state, path, source)
+    with _sound():
+        _places(net, take)
+        _check(net, state, path, source)
     return net
 
 
@@ -205,7 +219,8 @@ def _read_structure(path: Path, source: Path) -> dict[str, Any]:
             f"{source} does not tell the structure of the network: mg.interop.save_torch did not write "
             "it, or an older one; in Python, mg.interop.from_torch converts the module that it makes"
         )
-    version, _, words = lines[marks[-1]].removeprefix(_MARK).strip().partition(":")
+    head, _, words = lines[marks[-1]].removeprefix(_MARK).strip().partition(":")
+    version, _, checksum = head.partition(" ")
     if version == "0":
         raise FormatError(f"{source}:{words}")
     if version != str(VERSION):
@@ -219,8 +234,8 @@ def _read_structure(path: Path, source: Path) -> dict[str, Any]:
         structure = json.loads(stored)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{source}: its structure is damaged: {error}") from error
-    if not isinstance(structure, dict):
-        raise FormatError(f"{source}: its structure is damaged")
+    if not isinstance(structure, dict) or checksum != _checksum(stored):
+        raise FormatError(f"{source}: its structure is damaged, it does not agree with its checksum")
     return structure
 
 
@@ -231,10 +246,10 @@ def _arrays(records: Any, state: dict[str, Any], source: Path) -> Arrays:
     room = 4 * sum(tensor.numel() for tensor in state.values()) + 2**20
     try:
         for name, record in records.items():
-            dtype = np.dtype(record["dtype"])
             shape = tuple(record["shape"])
-            if dtype.name not in DTYPES or any(type(n) is not int or n < 0 for n in shape):
-                raise ValueError(f"{name} is an array of {dtype} and shape {shape}")
+            if record["dtype"] not in DTYPES or any(type(n) is not int or n < 0 for n in shape):
+                raise ValueError(f"{name} is an array of {record['dtype']!r:.40} and shape {shape!r:.80}")
+            dtype = np.dtype(record["dtype"])
             if "data" in record:
                 data = base64.b64decode(record["data"], validate=True)
                 arrays[name] = np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
@@ -250,7 +265,7 @@ def _arrays(records: Any, state: dict[str, Any], source: Path) -> Arrays:
 
 def _check(net: Any, state: dict[str, Any], path: Path, source: Path) -> None:
     """Raise ``FormatError`` unless the network gives the state dict again, number by number."""
-    wanted = _state_of(net)
+    wanted = to_torch(net).state_dict()
     missing, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
     if missing or unknown:
         what = f"lacks {', '.join(missing)}" if missing else f"holds {', '.join(unknown)}"
