@@ -20,6 +20,7 @@ def on_page_content(html: str, config: Any, **_: Any) -> str:
     def inline(picture: "re.Match[str]") -> str:
         svg = (Path(config.docs_dir) / picture["path"]).read_text(encoding="utf-8")
         svg = _PROLOGUE.sub("", svg).replace("<title>graph</title>", "", 1)
-        return svg.replace("<svg ", f'<svg class="picture" data-search-exclude aria-label="{picture["alt"]}" ', 1)
+        attributes = f'class="picture" data-search-exclude aria-label="{picture["alt"]}"'
+        return svg.replace("<svg ", f"<svg {attributes} ", 1)
 
     return _PICTURE.sub(inline, html)
