@@ -8,6 +8,7 @@ page.part("player", () => {
     if (!page.traces.length) return;
     const trace = page.traces[0];
     const unrolled = trace.kind === "unroll";
+    document.body.classList.add("traced");
     const PHASES = {backward: 3, forward: 2};
     const listeners = [];
     const known = {};
