@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-import numpy as np
-
-from minigraph.compiler.programs import Programs
 from minigraph.compiler.calls import OtherShape
+from minigraph.compiler.programs import Programs
 from minigraph.compiler.run import Run
+from minigraph.compiler.signature import signature
 from minigraph.compiler.specialise import Specialisation
+from minigraph.compiler.watch import Watch
 from minigraph.errors import ArgumentError, StateError
 from minigraph.nn import gModule
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
 from minigraph.random import generator
 from minigraph.rnn import Unroll
-from minigraph.rnn.clones import Settings
-from minigraph.tables import fit_gradient, is_table
+from minigraph.tables import fit_gradient
 
 
 def compile(net: Module) -> "Compiled":
@@ -58,7 +57,7 @@ class Compiled(Container):
 
     def _forget(self) -> None:
         self._known: dict[Any, tuple[Specialisation, Programs, dict[Optional[int], Run]]] = {}
-        self._settings: Optional[Settings] = None
+        self._watch: Optional[Watch] = None
         self._run: Optional[Run] = None
         self._eager = False
 
@@ -72,11 +71,11 @@ class Compiled(Container):
     def updateOutput(self, input: Any) -> Any:
         """Return the output for ``input``, as the network itself would."""
         self._run = None
-        self._eager = bool(gModule.observers)
-        if self._eager:
+        run = None if gModule.observers else self._specialised(input)
+        self._eager = run is None or not run.specialisation.regular
+        if run is None or self._eager:
             self.output = self.net.forward(input)
             return self.output
-        run = self._specialised(input)
         state = generator.getRNGState() if run.specialisation.calls else None
         try:
             self.output = run.forward(input)
@@ -91,11 +90,10 @@ class Compiled(Container):
         return self.output
 
     def _specialised(self, input: Any) -> Run:
-        step = self.net.step if isinstance(self.net, Unroll) else self.net
-        if self._settings is None or not self._settings.hold(step):
+        if self._watch is None or not self._watch.holds():
             self._known.clear()
-            self._settings = Settings(step)
-        T, key = self._signature(input)
+            self._watch = Watch(self.net.step if isinstance(self.net, Unroll) else self.net)
+        T, key = signature(self.net, input)
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= self._KEPT:
@@ -108,19 +106,6 @@ class Compiled(Container):
                 runs.pop(next(iter(runs)))
             runs[T] = Run(specialisation, programs, T)
         return runs[T]
-
-    def _signature(self, input: Any) -> tuple[Optional[int], Any]:
-        """Return the number of time steps and what programs are specialised to."""
-        net = self.net
-        if not isinstance(net, Unroll):
-            return None, _signature(input)
-        entries = net._entries(input)
-        T = net._count(entries)
-        sequences = net._sequences
-        return T, tuple(
-            _step_signature(entry) if k in sequences else _signature(entry)
-            for k, entry in enumerate(entries)
-        )
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
         """Return the gradient of ``input``; the parameters' gradients stay as they are."""
@@ -187,23 +172,7 @@ class Compiled(Container):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_known": {}, "_settings": None, "_run": None}
+        return {**vars(self), "_known": {}, "_watch": None, "_run": None}
 
     def __repr__(self) -> str:
         return f"compiled {self.net!r}"
-
-
-def _step_signature(sequence: Any) -> Any:
-    """Return the signature of one time step of a sequence."""
-    if is_table(sequence):
-        return tuple(map(_step_signature, sequence))
-    return sequence.shape[1:], sequence.dtype.char
-
-
-def _signature(input: Any) -> Any:
-    """Return the shapes and dtypes of a table as something that can be looked up."""
-    if type(input) is np.ndarray:
-        return input.shape, input.dtype.char
-    if is_table(input):
-        return tuple(map(_signature, input))
-    return np.shape(input), type(input)

@@ -315,6 +315,13 @@ def _to_index(x: list[Any], out: Any, a: Attributes) -> Any:
     return out
 
 
+def _in_range(x: list[Any], out: Any, a: Attributes) -> Any:
+    """The operand, if all of it lies in ``low`` .. ``high``; IndexError if not."""
+    if x[0].size and not (x[0].min() >= a["low"] and x[0].max() <= a["high"]):
+        raise IndexError("value out of range")
+    return _expand(x, out, {"shape": ()})
+
+
 def _argmax(x: list[Any], out: Any, a: Attributes) -> Any:
     """The index of the largest entry along the last axis, the first of equal ones."""
     return np.argmax(x[0], axis=-1, out=out)
@@ -324,6 +331,7 @@ _define("take", lambda shapes, a: (*shapes[1], shapes[0][1]), _take, indexed=Tru
 _define("pick", lambda shapes, a: shapes[1], _pick, indexed=True)
 _define("spread", lambda shapes, a: (*shapes[1], a["size"]), _spread, indexed=True)
 _define("to_index", _first, _to_index, index=True)
+_define("in_range", _first, _in_range)
 _define("argmax", lambda shapes, a: shapes[0][:-1], _argmax, index=True)
 
 

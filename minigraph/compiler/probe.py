@@ -29,8 +29,11 @@ class Observation(NamedTuple):
 
     def gradInput(self) -> Any:
         """Return the gradient of the input as the engine nests it; its values mean nothing."""
+        state = generator.getRNGState()
         zeros = map_table(np.zeros_like, self.output)
-        return self.module.updateGradInput(self.input, zeros)
+        gradient = self.module.updateGradInput(self.input, zeros)
+        generator.setRNGState(state)
+        return gradient
 
 
 def observe(net: Module, input: Any) -> Observation:

@@ -29,31 +29,24 @@ class Run:
         """Run the forward program and return its output."""
         spec = self.specialisation
         given = [np.asarray(leaf) for _, leaf in leaves(input)]
-        frame = self._prepared(given)
+        frame = self._prepared()
         for value, array in zip(spec.input_values, given):
             if value in frame.arrays:  # else nothing reads it
                 np.copyto(frame.at(value, 0) if value in self._states else frame.arrays[value], array)
         self._forward()
         return map_table(lambda value: frame.arrays[value], spec.outputs)
 
-    def _prepared(self, given: list[np.ndarray]) -> Frame:
-        """Return the frame, made anew when the parameters have moved."""
-        held = self._held()
-        if self._frame is None or len(held) != len(self._bound) or any(
-            mine is not theirs for mine, theirs in zip(held, self._bound)
-        ):
-            spec = self.specialisation
-            self._bound = held
+    def _prepared(self) -> Frame:
+        """Return the frame, made the first time."""
+        if self._frame is None:
             frame = self._frame = Frame(self._T)
             self._callees = Callees()
-            frame.add(spec.forward.storage)
-            self._forward = self._programs.bind(spec.forward, frame, False, self._callees)
+            frame.add(self.specialisation.forward.storage)
+            self._forward = self._programs.bind(
+                self.specialisation.forward, frame, False, self._callees
+            )
             self._backwards: dict[int, Callable[[], Any]] = {}
         return self._frame
-
-    def _held(self) -> list[np.ndarray]:
-        params, gradParams = self.specialisation.net.parameters()
-        return [*params, *gradParams]
 
     def backward(self, gradOutput: Any, accumulate: bool = True) -> Any:
         """Run the backward program and return the gradient of the input."""

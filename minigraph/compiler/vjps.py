@@ -125,6 +125,7 @@ def _expand(b: Builder, op: Op, g: Value) -> Sequence[Gradient]:
     return (g,)
 
 
+@vjp("in_range")
 @vjp("copy")
 def _copy(b: Builder, op: Op, g: Value) -> Sequence[Gradient]:
     return (g,)

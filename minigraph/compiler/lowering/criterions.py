@@ -1,7 +1,7 @@
 """Criterions as nodes: the loss of ``[prediction, target]``, shape ``(1,)``.
 
 ``LOSSES[criterion class](b, criterion, x, t)`` writes the loss as a value without axes. Nothing goes
-back to a target. Criterions that check the values of their target are left to themselves.
+back to a target.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from minigraph import nn
 from minigraph.compiler.ir import Value
-from minigraph.compiler.lowering.gradient import detached
+from minigraph.compiler.lowering.gradient import detached, with_slope
 from minigraph.compiler.lowering.registry import is_value, lowers, need
 from minigraph.compiler.lowering.softmax import log_softmax
 from minigraph.compiler.lowering.transfer import clipped
@@ -86,6 +86,63 @@ def _divergences(b: Any, criterion: nn.DistKLDivCriterion, x: Value, t: Value) -
     some = b.emit("greater", t, 0.0)
     logarithms = b.sub(b.emit("log", b.where(some, t, 1.0)), x)
     return _mean(b, criterion, b.mul(b.where(some, t, 0.0), b.where(some, logarithms, 0.0)))
+
+
+def _in_range(b: Any, value: Value, low: float, high: float) -> Value:
+    """Return ``value``; a run in which some of it is out of range is left to the network itself."""
+    return b.emit("in_range", value, low=low, high=high)
+
+
+def _weigh(b: Any, criterion: Any, values: Value) -> Value:
+    return values if criterion.weights is None else b.mul(values, b.constant(criterion.weights))
+
+
+@_loss(nn.BCECriterion)
+def _cross_entropies(b: Any, criterion: nn.BCECriterion, x: Value, t: Value) -> Value:
+    x, t = _in_range(b, x, 0, 1), _in_range(b, _like(b, t, x), 0, 1)
+    first, second = b.add(x, criterion.eps), b.add(b.sub(1.0, x), criterion.eps)
+    terms = b.sub(b.mul(b.sub(t, 1.0), b.emit("log", second)), b.mul(t, b.emit("log", first)))
+    # As Torch has it: without the small number where it makes no difference.
+    slopes = b.div(b.div(b.sub(x, t), first), second)
+    return _mean(b, criterion, with_slope(b, _weigh(b, criterion, terms), x, _weigh(b, criterion, slopes)))
+
+
+def _log1p_exp(b: Any, x: Value) -> Value:
+    """log(1 + exp(x)) without overflow."""
+    tail = b.emit("log1p", b.emit("exp", b.emit("neg", b.emit("abs", x))))
+    return b.add(b.emit("maximum", x, 0.0), tail)
+
+
+@_loss(nn.MultiLabelSoftMarginCriterion)
+def _logit_cross_entropies(
+    b: Any, criterion: nn.MultiLabelSoftMarginCriterion, x: Value, t: Value
+) -> Value:
+    t = _in_range(b, _like(b, t, x), 0, 1)
+    terms = b.sub(_log1p_exp(b, x), b.mul(x, t))
+    slopes = b.sub(b.emit("sigmoid", x), t)
+    return _mean(b, criterion, with_slope(b, _weigh(b, criterion, terms), x, _weigh(b, criterion, slopes)))
+
+
+def _signs(b: Any, t: Value, x: Value) -> Value:
+    """Return targets that are 1 or -1."""
+    t = _like(b, t, x)
+    size = _in_range(b, b.emit("abs", t), 1, 1)
+    return b.mul(b.emit("sign", t), size)
+
+
+@_loss(nn.MarginCriterion)
+def _hinges(b: Any, criterion: nn.MarginCriterion, x: Value, t: Value) -> Value:
+    product = b.mul(x, _signs(b, t, x))
+    inside = b.emit("less", product, criterion.margin)
+    return _mean(b, criterion, b.where(inside, b.sub(criterion.margin, product), 0.0))
+
+
+@_loss(nn.SoftMarginCriterion)
+def _soft_margins(b: Any, criterion: nn.SoftMarginCriterion, x: Value, t: Value) -> Value:
+    signs = _signs(b, t, x)
+    bad = b.emit("neg", b.mul(x, signs))
+    slopes = b.emit("neg", b.mul(b.emit("sigmoid", bad), signs))
+    return _mean(b, criterion, with_slope(b, _log1p_exp(b, bad), x, slopes))
 
 
 @_loss(nn.L1Cost)

@@ -44,23 +44,18 @@ def define_gemm(
     K: Optional[int] = None,
     *,
     packed: bool = True,
-    a_col: Optional[int] = None,
     width: Optional[int] = None,
 ) -> str:
     """Text of ``void @name(ptr A, i64 a_row, i64 a_col, ptr B, i64 b_row, i64 b_panel, ptr C, i64 c_row,
     i64 M, i64 N, i64 K, i32 accumulate)``, with internal functions that products share.
 
-    ``M``, ``N``, ``K`` and ``a_col`` may be fixed here; the arguments of the call are then ignored.
+    ``M``, ``N`` and ``K`` may be fixed here; the arguments of the call are then ignored.
     ``packed``: B comes from ``define_pack``; otherwise it is row-major. With ``accumulate`` the product is
     added to C. The function needs no scratch memory from outside: up to 64 rows it uses at most 48 KiB of
     stack, beyond at most 352 KiB. C must not overlap A or B.
     """
     vectors = vectors_of(dtype, width)
-    constants = {
-        label: number
-        for label, number in (("M", M), ("N", N), ("K", K), ("a_col", a_col))
-        if number is not None
-    }
+    constants = {label: number for label, number in (("M", M), ("N", N), ("K", K)) if number is not None}
     if packed:
         constants["b_row"] = PANEL_VECTORS * vectors.lanes
     direct = M is not None and M <= DIRECT_ROWS
@@ -121,9 +116,7 @@ class _Walk:
 
     def tile(self, rows: int, arguments: list[Value], columns: Value, **constants: int) -> None:
         """Compute a tile of ``rows`` rows; a narrow last panel takes half the vectors."""
-        known: dict[str, int] = {
-            label: self.constants[label] for label in ("a_col", "b_row") if label in self.constants
-        }
+        known = {"b_row": self.panel} if self.packed else {}
         known.update(constants)
         N = self.constants.get("N")
         narrow = N is None or 0 < N % self.panel <= self.vectors.lanes
