@@ -336,7 +336,7 @@ class _Emitter:
     def _gemm(self, M: Optional[int], packed: Packed) -> str:
         return self._w.kernel(
             ("gemm", M, packed.N, packed.K),
-            lambda name: define_gemm(name, self._w._dtype, M, packed.N, packed.K, packed=True, a_col=1),
+            lambda name: define_gemm(name, self._w._dtype, M, packed.N, packed.K, packed=True),
         )
 
     def _along_rows(self, op: Op, place: Any, rows: Any, stretch: Any) -> None:
