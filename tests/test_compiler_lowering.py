@@ -126,6 +126,16 @@ def test_criterions_at_their_kinks(executor: None, mean: bool) -> None:
         agree(lambda: side_by_side(makers, 2), [SCORES, target] * 4)
 
 
+@pytest.mark.parametrize("weights", [None, np.array([1.0, 2, 0.5])], ids=["plain", "weighted"])
+def test_criterions_that_check_their_targets(executor: None, weights: Any) -> None:
+    x, t = np.array([[0, 1, 0.5], [0.2, 0.5, 1]]), np.array([[0, 1, 1], [0, 0, 1]])
+    kinds = [nn.BCECriterion, nn.MultiLabelSoftMarginCriterion]
+    agree(lambda: side_by_side([lambda kind=kind: kind(weights) for kind in kinds], 2), [x, t] * 2)
+    agree(lambda: side_by_side([lambda kind=kind: kind(weights, False) for kind in kinds], 2), [x, x] * 2)
+    margins = [nn.SoftMarginCriterion, nn.MarginCriterion, lambda: nn.MarginCriterion(0.5)]
+    agree(lambda: side_by_side(margins, 2), [x * 800, 2 * t - 1, x, 2 * t - 1, x, 2.0 * t - 1])
+
+
 @pytest.mark.parametrize("mean", [True, False])
 @pytest.mark.parametrize("weights", [None, np.array([0.5, 0, 2])], ids=["plain", "weighted"])
 def test_targets_of_all_kinds(mean: bool, weights: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,14 +151,18 @@ def test_targets_of_all_kinds(mean: bool, weights: Any, monkeypatch: pytest.Monk
         agree(lambda: side_by_side(makers, 2), [SCORES[1], target] * 2)
 
 
-@pytest.mark.parametrize("target", [[0, 1, 2], [1, 4, 2], [1.5, 2, 2], [1, 2]], ids=str)
-def test_a_wrong_target_is_told_as_the_network_does(target: Any) -> None:
-    input = [SCORES, np.array(target)]
+@pytest.mark.parametrize("build, target", [
+    (nn.ClassNLLCriterion, [0, 1, 2]), (nn.ClassNLLCriterion, [1, 4, 2]), (nn.ClassNLLCriterion, [1, 2]),
+    (nn.CrossEntropyCriterion, [1.5, 2, 2]), (nn.BCECriterion, [0, 1, 1.5]), (nn.MarginCriterion, [1, 0, 1]),
+], ids=str)
+def test_a_wrong_target_is_told_as_the_network_does(build: Any, target: Any) -> None:
+    rows = np.abs(SCORES) / 4
+    x = rows if build in (nn.ClassNLLCriterion, nn.CrossEntropyCriterion) else rows[0]
     messages = []
-    for net in (side_by_side([nn.ClassNLLCriterion], 2), mg.compile(side_by_side([nn.ClassNLLCriterion], 2))):
-        net.forward([SCORES, np.array([1, 2, 3])])
+    for net in (side_by_side([build], 2), mg.compile(side_by_side([build], 2))):
+        net.forward([x, np.ones(3)])
         with pytest.raises(MinigraphError) as caught:
-            net.forward(input)
+            net.forward([x, np.array(target)])
         messages.append(str(caught.value).split(", made at")[0])
     assert messages[0] == messages[1]
 
