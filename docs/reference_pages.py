@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import inspect
 from types import ModuleType
-from typing import Any, Iterator
-
-from mkdocs.structure.files import File, Files
+from typing import TYPE_CHECKING, Any, Iterator
 
 import minigraph as mg
 from minigraph import nn
+
+if TYPE_CHECKING:
+    from mkdocs.structure.files import Files
 
 #: Pages for parts of ``nn``: the beginnings of the places where their classes are defined.
 PLACES = {
@@ -38,13 +39,10 @@ ROOMS = {
     "text": ("Language model", ("text",)),
     "errors": ("Errors", ("errors",)),
 }
-#: Pages whose names stand in several rooms.
+#: Pages of names that stand directly under ``mg``; those on no other page are on that of graphs.
 NAMES = {
-    "graph": ("Graphs and networks", (
-        "nn.gModule", "Node", "Graph", "nest", "annotateNodes", "setDebug", "setdefaulttensortype",
-        "getdefaulttensortype", "manualSeed",
-    )),
     "drawing": ("Drawing", ("draw", "dot")),
+    "graph": ("Graphs and networks", ("nn.gModule", "Node", "Graph", "nest", "annotateNodes")),
 }
 
 
@@ -76,6 +74,9 @@ def pages() -> dict[str, tuple[str, list[str]]]:
         found[file] = (title, [f"{room}.{name}" for room in rooms for name in _names_of(getattr(mg, room))])
     for file, (title, names) in NAMES.items():
         found[file] = (title, list(names))
+    listed = {name.split(".")[-1] for _, names in found.values() for name in names}
+    top = [name for name in mg.__all__ if _is_public(name, getattr(mg, name)) and name not in listed]
+    found["graph"][1].extend(top)
     return found
 
 
@@ -104,6 +105,8 @@ def _index(found: dict[str, tuple[str, list[str]]]) -> str:
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages of the reference to those of the site."""
+    from mkdocs.structure.files import File  # here, so that the tests can ask for ``pages``
+
     found = pages()
     files.append(File.generated(config, "api/index.md", content=_index(found)))
     for file, (title, names) in found.items():

@@ -4,8 +4,10 @@ now, links lead somewhere."""
 from __future__ import annotations
 
 import importlib
+import operator
 import re
 from pathlib import Path
+from types import ModuleType
 
 import networkx
 import pages
@@ -13,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from rendering import CAN_DRAW, needs_svg
 
+import minigraph as mg
 from minigraph.cli import main
 
 ROOT, PAGES = pages.ROOT, pages.PAGES
@@ -100,6 +103,21 @@ def test_the_picture_of_the_slots_is_current(tmp_path: Path, monkeypatch: pytest
     monkeypatch.syspath_prepend(str(EXAMPLES))
     importlib.import_module("slots").draw(tmp_path / "slots.svg")
     assert_current(pages.IMAGES / "gradient-slots.svg", tmp_path / "slots.svg")
+
+
+def test_the_reference_has_every_layer_and_every_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    found = importlib.import_module("reference_pages").pages()
+    names = [name for _, page in found.values() for name in page]
+    layers = {f"nn.{name}" for name, value in vars(mg.nn).items() if isinstance(value, type)}
+    assert layers <= set(names)
+    rooms = {name for name, value in vars(mg).items() if isinstance(value, ModuleType) and name in mg.__all__}
+    assert rooms <= {name.split(".")[0] for name in names}
+    functions = {name for name in mg.__all__ if callable(getattr(mg, name))}
+    assert functions <= {name.split(".")[-1] for name in names}
+    assert len(names) == len(set(names))
+    for name in names:
+        assert operator.attrgetter(name)(mg).__doc__, name
 
 
 def test_the_picture_of_the_rooms_shows_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
