@@ -18,7 +18,8 @@ from test_interop_graphml import network
 import minigraph as mg
 from minigraph import interop, nn
 from minigraph.cli import main
-from minigraph.errors import ConversionError, FormatError
+from minigraph.errors import ArgumentError, ConversionError, FormatError
+from minigraph.memory import root
 from minigraph.tables import leaves
 
 needs_torch = pytest.mark.torch
@@ -160,6 +161,31 @@ def test_a_network_with_loops_and_shared_weights_comes_back(flat_parameters: boo
     assert largest(wanted, flat(again.forward(input))) < 1e-6
     (looked_up,), decoders = (again.findModules(name)[0] for name in ("nn.LookupTable", "nn.Linear"))
     assert sum(np.shares_memory(looked_up.weight, linear.weight) for linear in decoders) == 1
+
+
+@needs_torch
+def test_a_python_file_of_someone_else_is_not_replaced(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "train.py").write_text("import torch\n", encoding="utf-8")
+    with pytest.raises(ArgumentError, match="train.py was not written by save_torch"):
+        interop.save_torch(network(), tmp_path / "train.pt")
+    assert [path.name for path in tmp_path.iterdir()] == ["train.py"]
+    assert (tmp_path / "train.py").read_text(encoding="utf-8") == "import torch\n"
+    for _ in range(2):
+        interop.save_torch(network(), tmp_path / "model.pt")
+
+
+@needs_torch
+def test_parameters_on_one_flat_array_come_back(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    mg.manualSeed(1)
+    net = nn.Sequential().add(nn.Linear(3, 4)).add(nn.BatchNormalization(4)).add(nn.Linear(4, 2)).evaluate()
+    flat_parameters, _ = net.getParameters()
+    back = interop.load_torch(interop.save_torch(net, tmp_path / "net.pt")[0])
+    assert largest(net.parameters()[0], back.parameters()[0]) == 0
+    owners = {id(root(parameter)) for parameter in back.parameters()[0]}
+    assert len(owners) == 1 and flat_parameters.size == sum(p.size for p in back.parameters()[0])
+    assert ',"data":"' not in (tmp_path / "net.py").read_text(encoding="utf-8").replace("\n#~ ", "")
 
 
 @needs_torch

@@ -36,7 +36,8 @@ def save_torch(net: Any, path: Any) -> tuple[Path, Path]:
 
     ``path`` (``model.pt``) is a state dict, and next to it ``model.py`` is the source of the graph
     with all it needs: ``import model; net = model.load()``. ``load_torch`` reads both back. Errors
-    as of ``to_torch``, before anything is written.
+    as of ``to_torch``, and ``ArgumentError`` where ``model.py`` is a file of someone else, before
+    anything is written.
     """
     require("torch", "torch")
     from minigraph.interop import torch_source

@@ -22,7 +22,7 @@ from typing import Any, Iterator
 import numpy as np
 import torch
 
-from minigraph.errors import FormatError, MinigraphError
+from minigraph.errors import ArgumentError, FormatError, MinigraphError
 from minigraph.files.native.container import DTYPES
 from minigraph.files.native.reader import put_together
 from minigraph.files.native.writer import taken_apart
@@ -45,6 +45,19 @@ def source_path(path: Path) -> Path:
     """Return where the source that belongs to a state dict is."""
     source = path.with_suffix(".py")
     return path.with_name(f"{path.name}.source.py") if source == path else source
+
+
+def check_replaceable(source: Path, head: str) -> None:
+    """Raise ``ArgumentError`` if ``source`` is a file that does not begin as ``head`` does."""
+    if not source.exists():
+        return
+    with open(source, encoding="utf-8", errors="replace") as file:
+        first = file.readline()
+    if first[:40] != head[:40]:
+        raise ArgumentError(
+            f"{source} was not written by save_torch and would be replaced by the source of the network: "
+            "choose another name"
+        )
 
 
 # -- writing -----------------------------------------------------------------------------------------
@@ -172,10 +185,12 @@ def _restored(structure: dict[str, Any], state: dict[str, Any], path: Path, sour
     net = put_together(str(structure.get("graph")), arrays, source)
     if not isinstance(net, Module):
         raise FormatError(f"{source}: its structure is damaged: it holds no module")
+    # An array is named after its first use, which depends on the order of a module's attributes.
+    _, own = taken_apart(net)
 
     def take(name: str, entries: np.ndarray, key: str, chosen: np.ndarray) -> None:
         if key in state and state[key].numel() > chosen.max():
-            arrays[name].reshape(-1)[entries] = state[key].reshape(-1)[chosen].double().numpy()
+            own[name].reshape(-1)[entries] = state[key].reshape(-1)[chosen].double().numpy()
 
     with _sound():
         _places(net, take)

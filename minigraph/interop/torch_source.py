@@ -23,7 +23,7 @@ from minigraph.interop import (
     torch_tables,
 )
 from minigraph.interop.names import Unique, identifier
-from minigraph.interop.stored_structure import source_path, structure_lines
+from minigraph.interop.stored_structure import check_replaceable, source_path, structure_lines
 from minigraph.interop.torch_export import to_torch
 
 _PARTS = (
@@ -52,6 +52,7 @@ def save_torch(net: Any, path: Any) -> tuple[Path, Path]:
     module = to_torch(net)
     path = Path(path)
     source = source_path(path)
+    check_replaceable(source, _HEAD)
     text = source_of(module, path.name) + structure_lines(net, module.state_dict(), path)
     with replacing(path) as temporary:
         torch.save(module.state_dict(), temporary)
