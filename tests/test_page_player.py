@@ -328,6 +328,10 @@ def test_networks_that_are_not_alike_are_matched_by_name() -> None:
     difference = data_of(first, second)[1]["difference"]
     assert not difference["alike"]
     assert difference["match"][str(first["m2"].node.id)] == second["m2"].node.id
+    ends = [{each.node.label: each.node.id for each in trace.nodes} for trace in (first, second)]
+    assert difference["match"][str(ends[0]["<in>"])] == ends[1]["<in>"]
+    lonely = [row["where"] for row in difference["rows"] if row["note"].startswith("only in")]
+    assert "m3" in lonely and not [where for where in lonely if "<in>" in where]
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

@@ -33,8 +33,9 @@ page.part("player_colors", () => {
             }
         }
         if (!high) [low, high] = [1, 1];
-        const top = Math.ceil(Math.log10(high) - 1e-9);
-        const bottom = Math.min(Math.floor(Math.log10(low) + 1e-9), top - 1);
+        // From a half power of ten to another: what differs little is told apart, too.
+        const top = Math.ceil(2 * Math.log10(high) - 1e-9) / 2;
+        const bottom = Math.min(Math.floor(2 * Math.log10(low) + 1e-9) / 2, top - 1);
         return {low: Math.max(bottom, top - DECADES), high: top};
     }
 
@@ -88,19 +89,20 @@ page.part("player_colors", () => {
         const {low, high} = scale.range();
         const WIDTH = 150;
         const steps = 24;
-        const every = Math.ceil((high - low) / 4);
+        const every = high - low <= 2 ? 0.5 : Math.ceil((high - low) / 4);
         const ticks = [];
-        for (let power = low; power <= high; power += every) {
+        for (let power = low; power <= high + 1e-9; power += every) {
             const x = (WIDTH * (power - low)) / (high - low);
-            ticks.push(s("text", {x: x + 10, y: 22, "text-anchor": "middle"}, "10",
-                s("tspan", {dy: -4, "font-size": 8}, String(power).replace("-", "\u2212"))));
+            ticks.push(s("text", {x: x + 15, y: 22, "text-anchor": "middle"}, Math.abs(power) <= 2 || power % 1
+                ? player.brief(Number((10 ** power).toPrecision(2)))
+                : ["10", s("tspan", {dy: -4, "font-size": 8}, String(power).replace("-", "\u2212"))]));
         }
         const states = new Set(player.steps.map((step) => step.event.state).filter((state) => player.symbols[state]));
         return h("div", {class: "trace-legend", role: "img",
-            "aria-label": `Colour and length tell the norm, from 1e${low} to 1e${high}, on a logarithmic scale`},
+            "aria-label": `Colour and length tell the norm, from ${player.brief(10 ** low)} to ${player.brief(10 ** high)}, on a logarithmic scale`},
         h("span", null, player.direction === "backward" ? "\u2016gradient\u2016" : "\u2016output\u2016"),
-        s("svg", {width: WIDTH + 20, height: 26, viewBox: `0 0 ${WIDTH + 20} 26`, "aria-hidden": "true"},
-            Array.from({length: steps}, (_, k) => s("rect", {x: 10 + (k * WIDTH) / steps, y: 9 - (7 * (k + 1)) / steps,
+        s("svg", {width: WIDTH + 30, height: 26, viewBox: `0 0 ${WIDTH + 30} 26`, "aria-hidden": "true"},
+            Array.from({length: steps}, (_, k) => s("rect", {x: 15 + (k * WIDTH) / steps, y: 9 - (7 * (k + 1)) / steps,
                 width: WIDTH / steps + 0.5, height: 2 + (7 * (k + 1)) / steps, fill: scale.ramp((k + 0.5) / steps, true)})),
             ticks),
         ["vanishing", "exploding", "zero", "nan", "inf", "nothing"].filter((state) => states.has(state)).map((state) =>

@@ -135,7 +135,7 @@ page.part("player_picture", () => {
             this.dots.replaceChildren();
             if (player.calm) return;
             const moving = edges.map(({edge, norm}) => ({line: this.lineOf(edge), norm}))
-                .filter(({line}) => line).map(({line, norm}) => ({path: line.querySelector(".line, path"), norm}));
+                .filter(({line}) => line && !line.classList.contains("away")).map(({line, norm}) => ({path: line.querySelector(".line, path"), norm}));
             const circles = moving.map(({path, norm}) => {
                 const circle = s("circle", {r: 3 + 4 * scale.part(norm), class: "trace-dot"});
                 circle.style.fill = typeof norm === "number" ? scale.color(norm, true) : "var(--warning)";

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Iterator, Optional, Union
 
+from minigraph.debug.names import NodeInfo
 from minigraph.debug.trace_data import Trace, UnrollTrace
 from minigraph.debug.trace_diff import DiffRow
 from minigraph.drawing.page.trace_values import Data, short
@@ -28,7 +29,8 @@ def difference(first: Union[Trace, UnrollTrace], second: Union[Trace, UnrollTrac
     rows: list[Data] = []
     nodes: dict[int, Data] = {}
     parted: set[tuple[str, Optional[int], Optional[int]]] = set()
-    for row in report.rows:
+    differing = [row for row in report.rows if not _is_end(row, ones[0], twos[0])]
+    for row in differing:
         step, key = _split(row)
         node, source, slot = places.get((row.kind, key), (None, None, None))
         if len(rows) < ROWS:
@@ -44,7 +46,7 @@ def difference(first: Union[Trace, UnrollTrace], second: Union[Trace, UnrollTrac
             known[kind] = max(known[kind], row.max_abs)
             parted.add((kind, node, step))
     return {
-        "same": report.same, "compared": report.compared, "count": len(report.rows), "rows": rows,
+        "same": not differing, "compared": report.compared, "count": len(differing), "rows": rows,
         "nodes": {str(node): {kind: short(size) for kind, size in known.items()}
                   for node, known in nodes.items()},
         "first": {
@@ -54,6 +56,18 @@ def difference(first: Union[Trace, UnrollTrace], second: Union[Trace, UnrollTrac
         "match": {str(one): two for one, two in match.items()},
         "alike": _alike(ones[0], twos[0], match),
     }
+
+
+def _is_end(row: DiffRow, first: Trace, second: Trace) -> bool:
+    """Tell whether a row only says that the network's own input and output have other numbers."""
+    ends = [each.node.key for trace in (first, second) for each in trace.nodes if _is_helper(each.node)]
+    return row.note.startswith("only in") and any(
+        _split(row)[1] == end or end in re.split(r" <- |\[", _split(row)[1]) for end in ends
+    )
+
+
+def _is_helper(node: NodeInfo) -> bool:
+    return not node.name and node.label in ("<in>", "<out>")
 
 
 def _passes(trace: Union[Trace, UnrollTrace]) -> list[Trace]:
@@ -79,12 +93,15 @@ def _places(trace: Trace) -> Iterator[tuple[tuple[str, str], Place]]:
 
 def _match(first: Trace, second: Trace) -> dict[int, int]:
     """Return the node of the second that is called like each node of the first."""
+    def name(node: NodeInfo) -> str:
+        return node.label if _is_helper(node) else node.key
+
     theirs: dict[str, list[int]] = {}
     for visited in second.nodes:
-        theirs.setdefault(visited.node.key, []).append(visited.node.id)
+        theirs.setdefault(name(visited.node), []).append(visited.node.id)
     found = {}
     for visited in first.nodes:
-        same = theirs.get(visited.node.key)
+        same = theirs.get(name(visited.node))
         if same:
             found[visited.node.id] = same.pop(0)
     return found
