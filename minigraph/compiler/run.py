@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from minigraph.compiler.ir import Value
 from minigraph.compiler.programs import Programs
 from minigraph.compiler.specialise import BackwardPlan, Specialisation
 from minigraph.compiler.storage import Frame
+from minigraph.memory import root
 from minigraph.tables import is_table, leaves, map_table
 
 
@@ -30,11 +31,24 @@ class Run:
         spec = self.specialisation
         given = [np.asarray(leaf) for _, leaf in leaves(input)]
         frame = self._prepared()
+        if self._returned(given, spec.input_values):
+            given = [array.copy() for array in given]
         for value, array in zip(spec.input_values, given):
             if value in frame.arrays:  # else nothing reads it
                 np.copyto(frame.at(value, 0) if value in self._states else frame.arrays[value], array)
         self._forward()
         return map_table(lambda value: frame.arrays[value], spec.outputs)
+
+    def _returned(self, given: Sequence[Any], targets: Sequence[Optional[Value]]) -> bool:
+        """Whether something given is what an earlier call was given, handed through and back again.
+
+        Then copying one operand in may change another before that is read.
+        """
+        frame = self._frame
+        if frame is None:
+            return False
+        owners = {id(root(frame.arrays[value])) for value in targets if value in frame.arrays}
+        return any(array is not None and id(root(array)) in owners for array in given)
 
     def _prepared(self) -> Frame:
         """Return the frame, made the first time."""
@@ -56,6 +70,8 @@ class Run:
         pattern = [leaf is not None for leaf in given]
         plan = spec.backward(pattern, accumulate)
         executor = self._executor(plan)
+        if self._returned(given, plan.seeds):
+            given = [None if leaf is None else leaf.copy() for leaf in given]
         for seed, leaf in zip(plan.seeds, given):
             if seed in frame.arrays:  # else nothing reads it
                 np.copyto(frame.arrays[seed], leaf)
