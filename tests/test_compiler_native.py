@@ -79,7 +79,17 @@ def test_cache_is_bounded(cache: Path) -> None:
 def test_cache_folder_without_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MINIGRAPH_CACHE")
     folder = object_cache.cache_folder()
-    assert folder.name == "native" and "minigraph" in str(folder).lower()
+    assert folder is not None and folder.parts[-2:] == ("minigraph", "native")
+
+
+def test_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("MINIGRAPH_CACHE")
+    monkeypatch.setattr(Path, "home", no_home)
+    assert object_cache.cache_folder() is None
+    assert scaled(scale()) == ([10.0, 20.0, 3.0], False)
 
 
 def test_refused_text_names_the_module() -> None:

@@ -16,6 +16,7 @@ import threading
 from typing import Any, Callable, Optional
 
 from minigraph.compiler.native import object_cache
+from minigraph.compiler.native.vectors import host_features
 
 # LLVM's text parser and its target registry are shared by all threads.
 _lock = threading.Lock()
@@ -58,7 +59,7 @@ def compile_ir(text: str, name: str, cpu: Optional[str] = None, features: Option
     llvm = _llvm()
     if cpu is None:
         cpu = llvm.get_host_cpu_name()
-        features = features or llvm.get_host_cpu_features().flatten()
+        features = features or _host_feature_string()
     features = features or ""
     text = _each_once(text)
     key = _key(text, cpu, features)
@@ -81,7 +82,7 @@ def assembly(text: str, cpu: Optional[str] = None, features: str = "") -> str:
     """The optimised machine code of a module as assembly text, to see what became of a kernel."""
     llvm = _llvm()
     if cpu is None:
-        cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+        cpu, features = llvm.get_host_cpu_name(), _host_feature_string()
     with _lock:
         machine = _machine(cpu, features)
         return machine.emit_assembly(_optimised(_each_once(text), "assembly", machine))
@@ -95,6 +96,10 @@ def _llvm() -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm
+
+
+def _host_feature_string() -> str:
+    return ",".join(f"{'+' if on else '-'}{feature}" for feature, on in sorted(host_features().items()))
 
 
 def _machine(cpu: str, features: str) -> Any:

@@ -20,23 +20,30 @@ LARGEST_SIZE = 256 * 1024 * 1024
 _DIGEST = hashlib.sha256().digest_size
 
 
-def cache_folder() -> Path:
-    """The folder of the cache; it need not exist yet."""
+def cache_folder() -> Optional[Path]:
+    """The folder of the cache, which need not exist yet; None for a user without a home."""
     chosen = os.environ.get("MINIGRAPH_CACHE")
     if chosen:
         return Path(chosen) / "native"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = home / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
     return base / "minigraph" / "native"
 
 
 def load(key: str) -> Optional[bytes]:
     """The object code stored under ``key``; None where there is none that is whole."""
-    path = cache_folder() / f"{key}.o"
+    folder = cache_folder()
+    if folder is None:
+        return None
+    path = folder / f"{key}.o"
     try:
         content = path.read_bytes()
     except OSError:
@@ -55,6 +62,8 @@ def save(key: str, code: bytes, largest_size: int = LARGEST_SIZE) -> bool:
     Returns whether it was stored: a folder that cannot be written is no error, the code is compiled again.
     """
     folder = cache_folder()
+    if folder is None:
+        return False
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with replacing(folder / f"{key}.o") as unfinished:

@@ -20,11 +20,19 @@ def width_from_features(features: dict[str, bool]) -> int:
 
 
 @functools.cache
-def host_vector_width() -> int:
-    """Bytes of the host's widest vector register: 64 with AVX-512, 32 with AVX2, else 16."""
+def host_features() -> dict[str, bool]:
+    """LLVM's features of the host's processor; none where LLVM cannot tell."""
     import llvmlite.binding as llvm
 
-    return width_from_features(dict(llvm.get_host_cpu_features()))
+    try:
+        return dict(llvm.get_host_cpu_features())
+    except RuntimeError:
+        return {}
+
+
+def host_vector_width() -> int:
+    """Bytes of the host's widest vector register: 64 with AVX-512, 32 with AVX2, else 16."""
+    return width_from_features(host_features())
 
 
 @dataclass(frozen=True)
