@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 from types import ModuleType
-from typing import Callable
+from typing import Any, Callable, Iterator
 
+import browsing
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -17,3 +18,18 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     """Import an example as a script finds it: with its own folder on the path."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     return importlib.import_module
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One Chromium for all tests of pages."""
+    yield from browsing.start()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[browsing.Visit]:
+    """Open pages; at the end, the browser must have had nothing to complain about."""
+    visit = browsing.Visit(browser)
+    yield visit
+    visit.close()
+    assert not visit.complaints

@@ -13,7 +13,7 @@ import click
 from minigraph import __version__
 from minigraph.cli.failures import Command, Failure
 from minigraph.cli.sample import sample
-from minigraph.cli.show import json_option, show_report
+from minigraph.cli.show import json_option, open_in_browser, show_report
 from minigraph.cli.train import train
 
 _INPUT_HELP = (
@@ -54,21 +54,27 @@ def demo(folder: Path, as_json: bool) -> None:
     run_demo(folder, as_json)
 
 
-@main.command(cls=Command, help="Draw a graph as SVG." + _TARGET_HELP)
+@main.command(cls=Command, help="Draw a graph as a picture or an interactive page." + _TARGET_HELP)
 @target_argument
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True,
-    help="The picture to write: .svg, or .dot for Graphviz source.",
+    help="What to write: .html (a page to explore), .svg (a picture) or .dot (Graphviz source).",
 )
 @click.option("--backward", is_flag=True, help="Draw the way the gradients go (their norms, given an input).")
 @click.option("--title", default="", help="A heading for the picture.")
+@click.option("--open", "opened", is_flag=True, help="Open what was written in the browser.")
 @input_option
-def draw(target: str, output: Path, backward: bool, title: str, shapes: Optional[str]) -> None:
+def draw(
+    target: str, output: Path, backward: bool, title: str, opened: bool, shapes: Optional[str]
+) -> None:
     from minigraph import debug, drawing
 
     net, input = _load_and_run(target, shapes)
     what = debug.trace(net, input) if backward and input is not None else net
-    click.echo(drawing.draw(what, output, backward=backward, title=title))
+    path = drawing.draw(what, output, backward=backward, title=title)
+    click.echo(path)
+    if opened:
+        open_in_browser(path)
 
 
 @main.command(cls=Command, help="Print which entry of which table, gradients too, is whose." + _TARGET_HELP)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import webbrowser
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
+from minigraph.cli.failures import Failure
 from minigraph.debug.report import Report, plain
 
 _WIDE = 100_000
@@ -34,3 +37,9 @@ def show_report(report: Report, as_json: bool) -> None:
 def show_json(value: Any) -> None:
     """Print ``value`` as JSON."""
     click.echo(json.dumps(plain(value), indent=2))
+
+
+def open_in_browser(path: Path) -> None:
+    """Open a file in the browser; raise ``Failure`` where there is none to open it."""
+    if not webbrowser.open(path.resolve().as_uri()):
+        raise Failure(f"{path} is written, but no browser could be started: open it yourself")

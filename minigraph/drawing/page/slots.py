@@ -45,10 +45,10 @@ def _row(net: gModule, row: TableRow, ids: dict[NodeData, int]) -> dict[str, Any
 
 def _from_input(net: gModule, row: TableRow) -> list[NodeData]:
     """Return the way from the network's input to the row's node, which has one producer at a time."""
-    by_id = {node.id: node.data for node in net.forwardnodes}
-    way = [by_id[row.node_id]]
-    while way[0].mapindex:
-        way.insert(0, way[0].mapindex[0])
+    producers = {node.data: node.children for node in net.bg.nodes}
+    way = [next(node.data for node in net.forwardnodes if node.id == row.node_id)]
+    while producers[way[0]]:
+        way.insert(0, producers[way[0]][0].data)
     return way
 
 
@@ -61,7 +61,7 @@ def _to_output(net: gModule, row: TableRow) -> list[NodeData]:
         position = position[1:]
     else:
         way.append(output_nodes(net)[0].data)
-    while position and way[-1] is not None:
+    while position:
         step = _one_back(way[-1], position)
         if step is None:
             break
