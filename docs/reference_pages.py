@@ -6,6 +6,7 @@ Nothing is listed by hand: a new layer appears on its room's page with the next 
 from __future__ import annotations
 
 import inspect
+from operator import attrgetter
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Iterator
 
@@ -71,7 +72,9 @@ def pages() -> dict[str, tuple[str, list[str]]]:
     """Return the pages: ``{file: (title, names under minigraph)}``."""
     found = {file: (title, list(_layers(places))) for file, (title, places) in PLACES.items()}
     for file, (title, rooms) in ROOMS.items():
-        found[file] = (title, [f"{room}.{name}" for room in rooms for name in _names_of(getattr(mg, room))])
+        names = [f"{room}.{name}" for room in rooms for name in _names_of(getattr(mg, room))]
+        # What is called stands before what it returns.
+        found[file] = (title, sorted(names, key=lambda name: inspect.isclass(attrgetter(name)(mg))))
     for file, (title, names) in NAMES.items():
         found[file] = (title, list(names))
     listed = {name.split(".")[-1] for _, names in found.values() for name in names}
@@ -85,8 +88,14 @@ def _shown(name: str) -> str:
     return name if name.startswith("nn.") else f"mg.{name}"
 
 
+def _home(name: str) -> str:
+    """Return where a name is defined: ``optim.adam`` is a function, and a module of that name has it."""
+    value = attrgetter(name)(mg)
+    return f"{value.__module__}.{value.__qualname__}"
+
+
 def _text(title: str, names: list[str]) -> str:
-    blocks = [f'::: minigraph.{name}\n    options:\n      heading: "{_shown(name)}"\n' for name in names]
+    blocks = [f'::: {_home(name)}\n    options:\n      heading: "{_shown(name)}"\n' for name in names]
     return f"# {title}\n\n" + "\n".join(blocks)
 
 
@@ -98,7 +107,7 @@ def _index(found: dict[str, tuple[str, list[str]]]) -> str:
         "Torch's things keep Torch's names (`updateGradInput`, `gradOutput`, `nn.CAddTable`).", "",
     ]
     for file, (title, names) in found.items():
-        links = ", ".join(f"[{_shown(name)}]({file}.md#minigraph.{name})" for name in names)
+        links = ", ".join(f"[{_shown(name)}]({file}.md#{_home(name)})" for name in names)
         lines += [f"**[{title}]({file}.md)**: {links}", ""]
     return "\n".join(lines)
 
