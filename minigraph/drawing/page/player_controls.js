@@ -127,7 +127,10 @@ page.part("player_controls", () => {
                 [h("dt", null, `${player.symbols[kind]} ${player.kinds[kind]}`), h("dd", null, text)]))));
     }
 
+    // With a time axis below there is no room for the details under the picture: they go to the side.
     player.body = h("div", {class: "trace-body"});
+    const aside = player.unrolled ? page.panel({id: "step", title: "Step", order: 8}) : null;
+    if (aside) aside.element.append(player.body);
     const more = h("button", {class: "button quiet", "aria-expanded": "true", onclick: () => {
         player.body.hidden = !player.body.hidden;
         more.setAttribute("aria-expanded", String(!player.body.hidden));
@@ -141,8 +144,21 @@ page.part("player_controls", () => {
                 play,
                 button("onward", "Next node (.)", still(player.next)),
                 button("last", "Whole pass (End)", still(() => player.go(player.steps.length)))),
-            times, counter, speed, more),
-        profile, h("div", {class: "trace-under"}, chips, legend), player.body);
+            times, counter, speed, aside ? "" : more),
+        profile, h("div", {class: "trace-under"}, chips, legend), aside ? "" : player.body);
+
+    // A selected node shows its own panel; who was reading the step goes on reading it.
+    let reading = Boolean(aside);
+    if (aside) {
+        document.querySelector(".tabs").addEventListener("click", () => { reading = aside.shown; });
+        player.onChange((how) => {
+            if (!["pause", "theme"].includes(how) && player.started && (reading || how !== "select")) {
+                reading = true;
+                aside.show();
+            }
+        });
+        page.on("select", (node) => { if (node && reading) aside.show(); });
+    }
 
     player.onChange((how) => {
         const {steps, index, whole, direction} = player;

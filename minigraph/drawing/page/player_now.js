@@ -14,7 +14,7 @@ page.part("player_now", () => {
     // Which of the inputs of a node, where it has several.
     function inputOf(id, slot) {
         const node = page.nodes.get(id);
-        return node && (node.inputs.length > 1 || node.role === "select") ? `, its ${node.role === "select" ? "entry" : "input"} ${slot}` : "";
+        return node && node.inputs.length > 1 ? `, its input ${slot}` : "";
     }
 
     const number = (value) => h("td", {class: "tabular"}, value);
@@ -50,7 +50,7 @@ page.part("player_now", () => {
 
     function table(rows, title) {
         return h("table", {class: "trace-table"}, h("caption", null, title),
-            h("thead", null, h("tr", null, h("th", null), h("th", null), h("th", null, "shape"),
+            h("thead", null, h("tr", null, h("th", null), h("th", null), h("th", {class: "trace-shape"}, "shape"),
                 h("th", null, player.second ? "norm, first" : "norm"), h("th", null), player.second ? h("th", null, "second") : null, h("th", null))),
             h("tbody", null, rows));
     }
@@ -95,10 +95,11 @@ page.part("player_now", () => {
         const {event} = step;
         const other = player.counterpart(step);
         const node = page.nodes.get(event.node);
+        const others = player.second && new Map((player.passAt(step.t, player.second) || {forward: []}).forward.map((each) => [each.node, each.facts]));
         const rows = (node ? node.inputs : []).map((edge) => row("", [`input ${edge.slot}: `, link(edge.source)],
-            outputs.get(edge.source) || null, "in", false));
+            outputs.get(edge.source) || null, "in", false, others ? others.get(player.second.difference.match[edge.source]) : undefined));
         rows.push(row("=", h("b", null, "its output"), event.facts, "sum", player.phase < 1, other ? other.facts : undefined));
-        for (const edge of node ? node.consumers : []) rows.push(row("\u2193", ["goes to ", link(edge.target), inputOf(edge.target, edge.slot)], event.facts, "out", player.phase < 1));
+        for (const edge of node ? node.consumers : []) rows.push(row("\u2193", ["goes to ", link(edge.target), inputOf(edge.target, edge.slot)], event.facts, "out", player.phase < 1, other ? other.facts : undefined));
         return table(rows, `inputs and output of ${player.labelOf(event.node)}`);
     }
 
@@ -136,11 +137,11 @@ page.part("player_now", () => {
     };
 
     function facts(all) {
-        const lines = [["mean", "mean"], ["std", "std"], ["min", "min"], ["max", "max"], ["rms", "RMS"], ["zero", "exactly 0"], ["nan", "NaN"], ["inf", "Inf"]];
+        const lines = [["shape", "shape"], ["mean", "mean"], ["std", "std"], ["min", "min"], ["max", "max"], ["rms", "RMS"], ["zero", "exactly 0"], ["nan", "NaN"], ["inf", "Inf"]];
         return h("table", {class: "trace-facts"}, all.length > 1 ? h("thead", null, h("tr", null, h("th", null), h("th", null, "first"), h("th", null, "second"))) : null,
             h("tbody", null, lines.filter(([key]) => !["nan", "inf"].includes(key) || all.some((each) => each && each[key])).map(([key, name]) =>
-                h("tr", {class: key === "nan" || key === "inf" ? "broken" : ""}, h("th", {scope: "row"}, name),
-                    all.map((each) => number(each ? (key === "zero" ? `${each.zero} of ${each.count}` : player.brief(each[key])) : "\u2013"))))));
+                h("tr", {class: key === "nan" || key === "inf" ? "broken" : key}, h("th", {scope: "row"}, name),
+                    all.map((each) => number(each ? (key === "zero" ? `${each.zero} of ${each.count}` : key === "shape" ? each.shape : player.brief(each[key])) : "\u2013"))))));
     }
 
     function showSpread(step) {
