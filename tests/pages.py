@@ -49,8 +49,14 @@ def run(page: Path) -> Iterator[tuple[Block, str]]:
 
 
 def links(page: Path) -> list[str]:
-    """Return where a page's links and pictures lead, without the part after ``#``."""
-    return re.findall(r"(?:\]\(|src=\"|href=\")([^)#\s\"]+)", page.read_text(encoding="utf-8"))
+    """Return where a page's links and pictures lead, with the part after ``#`` (the anchor)."""
+    return re.findall(r"(?:\]\(|src=\"|href=\")([^)\s\"]+)", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings."""
+    headings = re.findall(r"^#+ +(.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def what_it_says(svg: Path) -> tuple[list[str], int]:

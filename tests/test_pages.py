@@ -83,9 +83,13 @@ def test_the_readme_gives_the_two_commands() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=pages.name_of)
 def test_links_of_pages_lead_somewhere(page: Path) -> None:
-    for target in pages.links(page):
-        if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    for link in pages.links(page):
+        target, _, anchor = link.partition("#")
+        if "://" in target:
+            continue
+        file = page.parent / target if target else page
+        assert file.exists(), f"{page.name}: {link}"
+        assert not anchor or anchor in pages.anchors(file), f"{page.name}: {link}"
 
 
 @needs_svg
