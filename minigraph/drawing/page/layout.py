@@ -48,6 +48,9 @@ def page_svg(picture: Picture) -> str:
             if (child.get("class") or "").startswith("edge"):
                 _turn_both_ways(child)
             _recolor(child)
+    for text in root.iter(f"{{{SVG}}}text"):
+        for hint in text.findall(f"{{{SVG}}}title"):
+            text.remove(hint)  # that of its cell says the same
     for element in root.iter():
         element.attrib.pop("{http://www.w3.org/XML/1998/namespace}space", None)
         if element.tag == f"{{{SVG}}}text":
@@ -169,6 +172,7 @@ def _point_out(group: ET.Element, node: PictureNode) -> None:
             })
             if cell.id:
                 rect.set("data-id", str(cell.id))
+            ET.SubElement(rect, f"{{{SVG}}}title").text = cell.tooltip
             parent.insert(place, rect)
             place += 1
 

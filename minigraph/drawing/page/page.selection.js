@@ -74,9 +74,8 @@ page.part("selection", () => {
     }
 
     page.on("tap", (event) => {
-        const cell = event.target.closest(".cell");
+        const entry = event.target.closest(".cell");
         const near = event.target.closest(".node");
-        const entry = cell || (event.target.dataset.id && near && near.querySelector(`.cell[data-id="${event.target.dataset.id}"]`));
         if (entry) {
             const row = slotOfCell(entry);
             if (entry.dataset.id) page.select(Number(entry.dataset.id));

@@ -32,7 +32,8 @@ page.part("search", () => {
     function look() {
         const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
         found = !words.length ? [] : entries.map((entry) => [rank(entry, words), entry])
-            .filter(([order]) => order >= 0).sort((a, b) => a[0] - b[0]).map(([, entry]) => entry);
+            .filter(([order]) => order >= 0)
+            .sort((a, b) => a[0] - b[0] || a[1].title.localeCompare(b[1].title, "en", {numeric: true})).map(([, entry]) => entry);
         page.mark("found", {nodes: found.filter((entry) => entry.node).map((entry) => entry.node.id)});
         choose(found.length ? 0 : -1);
         show(words.length > 0);
