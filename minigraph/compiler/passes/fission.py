@@ -61,7 +61,7 @@ def split(program: Program, read_elsewhere: frozenset[Value] = frozenset()) -> l
     for before, after in _graph(program).edges:
         if group[before] != group[after]:
             waits[group[after]].add(group[before])
-    return _merged(_ordered(members, waits, position), position)
+    return _merged(_ordered(members, waits, position), program)
 
 
 def _sink(program: Program, component_of: dict[Op, int], read_elsewhere: frozenset[Value]) -> None:
@@ -104,7 +104,7 @@ def _graph(program: Program) -> "nx.DiGraph[Op]":
 
 def _ordered(
     members: dict[int, list[Op]], waits: dict[int, set[int]], position: dict[Op, int]
-) -> list[list[Op]]:
+) -> list[tuple[bool, list[Op]]]:
     """Sort groups topologically; of those that are ready, what needs no loop goes first."""
     left = {key: len(needed) for key, needed in waits.items()}
     followers: dict[int, list[int]] = {key: [] for key in members}
@@ -125,14 +125,23 @@ def _ordered(
             left[other] -= 1
             if left[other] == 0:
                 heapq.heappush(ready, (rank(other), other))
-    return [(key >= 0, ops) for key, ops in ordered]  # type: ignore[misc]
+    return [(key >= 0, ops) for key, ops in ordered]
 
 
-def _merged(groups: list, position: dict[Op, int]) -> list[Segment]:
+def _merged(groups: list[tuple[bool, list[Op]]], program: Program) -> list[Segment]:
+    """Join neighbours without a loop, unless one reads what another made one time step ago.
+
+    The order within a segment is that of the values alone, not of what is fed back.
+    """
+    source_of = {target: source for source, targets in program.feedback.items() for target in targets}
     segments: list[Segment] = []
+    made: set[Value] = set()
     for loop, ops in groups:
-        if not loop and segments and not segments[-1].loop:
-            segments[-1].ops.extend(ops)
-        else:
+        before = {source_of[value] for op in ops for value in op.inputs if value in source_of}
+        if loop or not segments or segments[-1].loop or before & made:
             segments.append(Segment(list(ops), loop))
+            made = set()
+        else:
+            segments[-1].ops.extend(ops)
+        made.update(value for op in ops for value in op.outputs)
     return segments

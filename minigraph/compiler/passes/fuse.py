@@ -52,11 +52,15 @@ def _fusible(op: Op) -> bool:
 
 
 def _levels(ops: list[Op]) -> dict[Op, int]:
-    """Return the level of every operation: one more than its operands', except within a region."""
+    """Return the level of every operation: one more than its operands', except within a region.
+
+    Modules that are called as they are stay in their order: they may draw random numbers.
+    """
     producers = {value: op for op in ops for value in op.outputs}
     level: dict[Op, int] = {}
+    next_call = 0
     for op in ops:
-        found = 0
+        found = next_call if op.primitive in ("call", "call_back") else 0
         for value in op.inputs:
             before = producers.get(value)
             if before is not None:
@@ -65,6 +69,8 @@ def _levels(ops: list[Op]) -> dict[Op, int]:
                 )
                 found = max(found, level[before] + (not together))
         level[op] = found
+        if op.primitive in ("call", "call_back"):
+            next_call = found + 1
     return level
 
 
