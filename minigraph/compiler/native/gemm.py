@@ -24,10 +24,11 @@ from minigraph.compiler.native.vectors import Vectors, vectors_of
 
 DIRECT_ROWS = 64
 # Bytes of a block of a panel and of a block of A, which stay in the second-level cache together. A panel that
-# is used for few rows may as well be longer, one that is copied first should stay in the first-level cache.
+# is used for few rows may as well be longer; one that is copied anew for every block of A is shorter, so that
+# the block has more rows.
 PANEL_BYTES = 88 * 1024
 DIRECT_PANEL_BYTES = 128 * 1024
-COPIED_PANEL_BYTES = 40 * 1024
+COPIED_PANEL_BYTES = 56 * 1024
 BLOCK_BYTES = 256 * 1024
 # A B beyond these bytes comes from the third level or from memory: it is asked for this many bytes ahead.
 FAR_BYTES = 4 * 1024 * 1024
@@ -51,7 +52,7 @@ def define_gemm(
 
     ``M``, ``N`` and ``K`` may be fixed here; the arguments of the call are then ignored.
     ``packed``: B comes from ``define_pack``; otherwise it is row-major. With ``accumulate`` the product is
-    added to C. The function needs no scratch memory from outside: up to 64 rows it uses at most 48 KiB of
+    added to C. The function needs no scratch memory from outside: up to 64 rows it uses at most 64 KiB of
     stack, beyond at most 352 KiB. C must not overlap A or B.
     """
     vectors = vectors_of(dtype, width)
@@ -176,7 +177,7 @@ class _Blocked(_Walk):
     """Many rows: blocks of k, blocks of rows packed into strips, panels, then the strips of the block."""
 
     def panel_bytes(self) -> int:
-        return PANEL_BYTES
+        return PANEL_BYTES if self.packed else COPIED_PANEL_BYTES
 
     def write(self) -> None:
         function, scalar = self.function, self.vectors.scalar
