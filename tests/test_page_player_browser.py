@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import numpy as np
 import pytest
+from browsing import Visit
 from rendering import needs_svg
 from test_debug_trace import zaremba
 from test_page_player import chain, linear, shrinking
@@ -16,17 +16,7 @@ from test_page_player import chain, linear, shrinking
 import minigraph as mg
 from minigraph import nn
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = [pytest.mark.browser, needs_svg]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        program = shutil.which("chromium") or shutil.which("chromium-browser")
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -46,33 +36,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sequences[0][5] += 1.0
     mg.draw([long, mg.debug.trace(net, sequences, 2 * gradOutput)], folder / "unrolls.html", title="unrolls")
     bundle = trace._repr_mimebundle_()  # type: ignore[attr-defined]
-    (folder / "notebook.html").write_text(f"<!DOCTYPE html><body>{bundle['text/html']}", encoding="utf-8")
+    (folder / "notebook.html").write_text(
+        f"<!DOCTYPE html><html data-ready=yes><body>{bundle['text/html']}", encoding="utf-8"
+    )
     return folder
 
 
 @pytest.fixture
-def opened(browser: Any, pages: Path) -> Iterator[Callable[..., Any]]:
-    """Open a page by name; at the end, the browser must have had nothing to complain about."""
-    complaints: list[str] = []
-    contexts: list[Any] = []
-
-    def open_page(name: str, **options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1300, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-        page.on("request", lambda request: request.url.startswith(("file:", "data:"))
-                or complaints.append(f"asked for {request.url}"))
-        page.goto((pages / f"{name}.html").as_uri())
-        if name != "notebook":
-            page.wait_for_selector("html[data-ready=yes]")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not complaints
+def opened(visit: Visit, pages: Path) -> Callable[..., Any]:
+    """Return what opens one of the pages by its name."""
+    return lambda name, **options: visit.open(pages / f"{name}.html", **options)
 
 
 def text(page: Any, selector: str) -> str:
@@ -137,7 +110,7 @@ def test_stepping_shows_contributions_their_sum_and_what_is_passed_on(opened: An
 
 
 def test_phases_come_one_after_the_other(opened: Any) -> None:
-    page = opened("trace", reduced_motion="reduce")
+    page = opened("trace")
     page.keyboard.press("Home")
     said = []
     for _ in range(4):
@@ -152,12 +125,12 @@ def test_phases_come_one_after_the_other(opened: Any) -> None:
 
 
 def test_playing_moves_dots_along_the_lines_and_ends_with_the_whole_pass(opened: Any) -> None:
-    page = opened("trace")
+    page = opened("trace", reduced_motion="no-preference")
     page.keyboard.press(" ")
     page.wait_for_selector(".trace-dot")
     assert page.locator('[aria-label="Pause"]').count() == 1
     page.locator('[aria-label="Speed"]').select_option(label="30 nodes/s")
-    playwright.expect(page.locator(".trace-counter")).to_have_text("backward: 31 events")
+    page.locator(".trace-counter", has_text="backward: 31 events").wait_for()
     assert page.locator('[aria-label="Play"]').count() == 1
 
 
