@@ -24,6 +24,8 @@ class Builder:
         self.dtype = np.dtype(dtype)
         self.ops: list[Op] = []
         self.node: Any = None
+        #: What it is called, for the names of its parameters; see ``naming.py``.
+        self.within = ""
         self._parameters: dict[tuple[int, str], Parameter] = {}
         self._casts: dict[Value, Value] = {}
 
@@ -84,8 +86,9 @@ class Builder:
         if key not in self._parameters:
             array = getattr(module, attribute)
             named = gradient or "grad" + attribute[0].upper() + attribute[1:]
+            name = f"{self.within}.{attribute}" if self.within else attribute
             self._parameters[key] = Parameter(
-                array.shape, array.dtype, attribute, module=module, attribute=attribute, gradient=named
+                array.shape, array.dtype, name, module=module, attribute=attribute, gradient=named
             )
         return self._parameters[key]
 

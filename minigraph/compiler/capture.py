@@ -14,6 +14,8 @@ import numpy as np
 from minigraph.compiler.builder import Builder
 from minigraph.compiler.ir import Given, Op, Value
 from minigraph.compiler.lowering import RULES, NotLowered
+from minigraph.compiler.naming import name_of, name_results
+from minigraph.graph import Node
 from minigraph.nn import MapTable, gModule
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
@@ -33,6 +35,8 @@ class Capture(Builder):
         self._mayDraw = draws
         self._masks: list[tuple[Value, float]] = []
         self.calls: list[Op] = []
+        #: What the nodes met are called; see ``naming.py``.
+        self.names: dict[Node, str] = {}
 
     def given(self, example: Any, name: str = "") -> Any:
         """Return values for what the caller will hand in, nested and shaped like ``example``."""
@@ -58,7 +62,9 @@ class Capture(Builder):
 
     def network(self, net: gModule, input: Any) -> Any:
         """Write the nodes of ``net`` in their order; see ``gModule.updateOutput``."""
-        outer, inputs, values = self.node, input, [None] * len(net.forwardnodes)
+        outer, within, inputs = self.node, self.within, input
+        values: list[Any] = [None] * len(net.forwardnodes)
+        prefix = f"{within}/" if within else ""
         value = input
         for place, node, module, sources, select in net._forward:
             if len(sources) == 1:
@@ -67,24 +73,26 @@ class Capture(Builder):
                 value = [values[source] for source in sources]
             else:
                 value = inputs
-            self.node = node
+            self.node, self.within = node, prefix + name_of(node)
+            self.names.setdefault(node, self.within)
             start = len(self.ops)
             if module is not None:
                 value = self.lower(module, value)
             elif select is not None:
                 value = value[select]
-            for op in self.ops[start:]:
-                for made in op.outputs:
-                    made.name = made.name or node.name or node.label()
+            if module is not None:
+                name_results(value, self.within, self.ops[start:])
+            elif node.name and isinstance(value, Value) and value.name.endswith("]"):
+                value.name = self.within  # an entry of a table that the user has named
             values[place] = value
-        self.node = outer
+        self.node, self.within = outer, within
         return value
 
     def call(self, module: Module, input: Any) -> Any:
         """Write a call of the module's own ``updateOutput``."""
         observed = self.observed(module)
         output = map_table(
-            lambda array: Value(np.shape(array), np.asarray(array).dtype, module.typename()), observed
+            lambda array: Value(np.shape(array), np.asarray(array).dtype), observed
         )
         inputs = tuple(value for _, value in leaves(input))
         outputs = tuple(value for _, value in leaves(output))
@@ -97,7 +105,7 @@ class Capture(Builder):
         """Return a mask of ones (probability ``p``) and zeros, drawn anew at each run."""
         if not self._mayDraw:
             raise NotLowered
-        mask = Value(tuple(shape), self.dtype, "mask")
+        mask = Value(tuple(shape), self.dtype, f"{self.within}.mask")
         self._masks.append((mask, p))
         return mask
 

@@ -42,12 +42,20 @@ def differentiate(
         for operand, contribution in zip(op.inputs, given):
             if contribution is None:
                 continue
+            _name(contribution, operand, op)
             if isinstance(operand, Parameter):
                 assert isinstance(contribution, Value)
                 b.effect("accumulate", contribution, parameter=operand)
             elif operand in reached:
                 arrived.setdefault(operand, []).append(_narrowed(b, contribution, operand))
     return [total(b, value, arrived.get(value, [])) for value in wanted]
+
+
+def _name(contribution: Contribution, operand: Value, op: Op) -> None:
+    """Call a contribution after its operand and the operation that it comes from."""
+    value = contribution.value if isinstance(contribution, Part) else contribution
+    reader = op.outputs[0].name.partition(" (")[0]
+    value.name = value.name or f"d {operand.name} from {reader}"
 
 
 def _influenced(ops: Sequence[Op], wanted: Sequence[Value]) -> set[Value]:
@@ -82,7 +90,12 @@ def total(b: Builder, value: Value, contributions: Sequence[Contribution]) -> Op
     parts = [each for each in contributions if isinstance(each, Part)]
     for axis in dict.fromkeys(part.axis for part in parts):
         whole.extend(_joined(b, value, axis, [part for part in parts if part.axis == axis]))
-    return b.total(whole) if whole else None
+    if not whole:
+        return None
+    found = b.total(whole)
+    if not found.name or found.name.startswith(f"d {value.name} from "):
+        found.name = f"d {value.name}"  # the only contribution, or the sum of all
+    return found
 
 
 def _joined(b: Builder, value: Value, axis: int, parts: Sequence[Part]) -> list[Value]:

@@ -14,6 +14,7 @@ from minigraph.compiler.builder import Builder
 from minigraph.compiler.capture import Capture
 from minigraph.compiler.gradients import differentiate
 from minigraph.compiler.ir import Given, Op, Program, Value
+from minigraph.compiler.naming import name_rest
 from minigraph.compiler.passes.dead import remove_dead
 from minigraph.compiler.passes.fission import Segment, split
 from minigraph.compiler.passes.fuse import fuse
@@ -73,6 +74,11 @@ class Specialisation:
         return bool(self._writer.calls)
 
     @property
+    def draws(self) -> bool:
+        """Whether a run may draw random numbers."""
+        return self.calls or self._writer.drawing is not None
+
+    @property
     def regular(self) -> bool:
         """Whether gradients have their inputs' shapes; a sparse layer may give a dense one."""
         if self._regular is None:
@@ -88,8 +94,11 @@ class Specialisation:
     def _capture(self, step: Module, draws: bool) -> None:
         """Write the forward program, unscheduled."""
         writer = self._writer = Capture(step, self.observation.module, draws)
-        self.inputs = writer.given(self.observation.input, "input")
+        self.inputs = writer.given(self.observation.input)
         outputs = writer.lower(step, self.inputs)
+        self.names = writer.names
+        name_rest(self.inputs, "input")
+        name_rest(outputs, "output")
         self.input_values: list[Given] = [value for _, value in leaves(self.inputs)]
         ends = _Ends(writer)
         self.outputs = ends.own(outputs) if not isinstance(outputs, Value) else ends.result(outputs)
@@ -147,14 +156,14 @@ class Specialisation:
         seeds: list[Optional[Given]] = []
         arrived: dict[Value, list[Value]] = {}
         for value, there in zip(self.output_values, given):
-            seed = Given(value.shape, b.dtype, f"gradient of {value.name}") if there else None
+            seed = Given(value.shape, b.dtype, f"d {value.name} given") if there else None
             seeds.append(seed)
             if seed is not None:
                 arrived.setdefault(value, []).append(seed)
         carries: dict[Value, Given] = {}
         for source, (state,) in self._program.feedback.items():
             if state in carried:
-                carries[state] = Given(state.shape, b.dtype, f"gradient of {state.name} from later")
+                carries[state] = Given(state.shape, b.dtype, f"d {state.name} from later")
                 arrived.setdefault(source, []).append(carries[state])
         found = differentiate(b, self._program.ops, arrived, self.input_values)
         gradient_of: dict[Value, Optional[Value]] = dict(zip(self.input_values, found))

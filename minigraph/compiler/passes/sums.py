@@ -88,12 +88,13 @@ def _rewritten(
     made: list[Op] = []
     so_far = rest[0]
     for term in rest[1:]:
-        made.append(Op("add", (so_far, term), (Value(shape, dtype, op.output.name),), {}, op.node))
+        result = (Value(shape, dtype, f"{op.output.name} so far"),)
+        made.append(Op("add", (so_far, term), result, {}, op.node))
         so_far = made[-1].output
     for value in products:
         source = producers[value]
-        result = (Value(shape, dtype, op.output.name),)
-        made.append(Op("product", (*source.inputs, so_far), result, source.attributes, op.node))
+        result = (Value(shape, dtype, f"{op.output.name} so far"),)
+        made.append(Op("product", (*source.inputs, so_far), result, source.attributes, source.node))
         so_far = made[-1].output
     made[-1] = made[-1].replace(outputs=op.outputs)
     return made
