@@ -58,6 +58,15 @@ def test_without_a_file_there_is_the_reference_text() -> None:
 
 
 @pytest.mark.parametrize("model", ["lstm", "gru", "rnn"])
+def test_compiled_and_not_compiled_agree(model: str) -> None:
+    losses = []
+    for compiled in (True, False):
+        trainer = text.Trainer(corpus(), options(model=model, dropout=0.3), compiled=compiled)
+        losses.append([trainer.step().loss for _ in range(4)] + [trainer.validate()])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("model", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_model_learns(model: str, dtype: str) -> None:
     trainer = text.Trainer(corpus(), options(model=model, dtype=dtype, learning_rate=0.02, rnn_size=16))

@@ -68,10 +68,14 @@ def _training_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     "--log", metavar="FILE.jsonl", type=click.Path(path_type=Path),
     help="Write a line of JSON for every iteration and every validation.",
 )
+@click.option(
+    "--compile/--no-compile", "compiled", default=True,
+    help="Run the model as a compiled program (the default), or module by module.",
+)
 @click.pass_context
 def train(
     ctx: click.Context, file: Optional[Path], checkpoint_dir: Path, log: Optional[Path],
-    init_from: Optional[Path], **values: Any,
+    init_from: Optional[Path], compiled: bool, **values: Any,
 ) -> None:
     """Train a character-level language model on FILE, a text in UTF-8.
 
@@ -96,7 +100,7 @@ def train(
     try:
         result = text.train(
             corpus, options, checkpoint_dir, log, init_from, ctx.obj, progress_reporter(),
-            should_stop=lambda: bool(asked),
+            should_stop=lambda: bool(asked), compiled=compiled,
         )
     except NumberError as error:
         raise Stopped(describe(error), error) from error

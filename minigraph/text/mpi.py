@@ -90,6 +90,9 @@ class MPIGroup:
         # Failures go another way than the sums, which may be under way when one process fails.
         self._failures = MPI.COMM_WORLD.Dup()
         self._in_place = MPI.IN_PLACE
+        # The processes of a host share its cores; those of compiled programs are counted here.
+        here = MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED).size
+        os.environ.setdefault("MINIGRAPH_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // here)))
         self.rank: int = self._world.rank
         self.size: int = self._world.size
 

@@ -49,6 +49,7 @@ def train(
     group: Optional[Group] = None,
     reporter: Optional[Reporter] = None,
     should_stop: Callable[[], bool] = lambda: False,
+    compiled: bool = True,
 ) -> Result:
     """Train a character-level language model, or go on where an earlier run stopped.
 
@@ -60,13 +61,15 @@ def train(
     process calls this with the same arguments (and a ``checkpoint_dir`` that all can read); only
     rank 0 writes and reports.
 
+    ``compiled`` runs the model as a compiled program: faster, with the same numbers to rounding.
+
     Raises ``ArgumentError`` for a corpus that is too short, ``StateError`` where the folder holds
     another run, ``CheckpointError`` for a damaged ``init_from``, and ``NumberError``, after
     saving, where a loss or gradient is not finite.
     """
     options = options or TrainingOptions()
     group = group or Alone()
-    run = _Run(corpus, options, Path(checkpoint_dir), group, reporter or Reporter(), init_from)
+    run = _Run(corpus, options, Path(checkpoint_dir), group, reporter or Reporter(), init_from, compiled)
     try:
         run.begin(None if log is None else Path(log))
         run.iterate(should_stop)
@@ -80,7 +83,7 @@ class _Run:
 
     def __init__(
         self, corpus: Corpus, options: TrainingOptions, path: Path, group: Group, reporter: Reporter,
-        init_from: Union[str, Path, None],
+        init_from: Union[str, Path, None], compiled: bool,
     ) -> None:
         self.leads = group.rank == 0
         self.reporter = reporter if self.leads else Reporter()
@@ -88,7 +91,7 @@ class _Run:
         self.folder = Folder(path)
         self.log: Optional[TrainingLog] = None
         self.init_from = None if init_from is None else os.path.abspath(init_from)
-        self.trainer = Trainer(corpus, options, group)
+        self.trainer = Trainer(corpus, options, group, compiled)
         self._saved_at = -1
         self._start = self._last_save = time.monotonic()
         self._save_seconds = 0.0

@@ -11,6 +11,7 @@ from typing import Iterator
 import numpy as np
 
 from minigraph import random
+from minigraph.compiler import compile
 from minigraph.errors import ArgumentError, NumberError
 from minigraph.text.checkpoint import Checkpoint
 from minigraph.text.corpus import Vocabulary
@@ -31,6 +32,7 @@ class Sampler:
         self.model: CharModel = build_model(facts.options, len(self.vocabulary))
         self.model.load(parameters_of(checkpoint.arrays), str(checkpoint.path))
         self.model.step.evaluate()
+        self._step = compile(self.model.step)
 
     def sample(
         self, length: int, primetext: str = "", temperature: float = 1.0, seed: int = 123
@@ -64,7 +66,7 @@ class Sampler:
 
     def _read(self, number: int, state: list[np.ndarray]) -> np.ndarray:
         """Read a character: put the next state in ``state``, return the log-probabilities ``(V,)``."""
-        *after, logprobs = self.model.step.forward([np.array([number]), *state])
+        *after, logprobs = self._step.forward([np.array([number]), *state])
         for kept, value in zip(state, after):
             kept[...] = value
         return logprobs[0]

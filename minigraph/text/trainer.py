@@ -13,6 +13,7 @@ from typing import Any, Mapping, Optional
 import numpy as np
 
 from minigraph import nn, optim, random
+from minigraph.compiler import compile
 from minigraph.errors import NumberError
 from minigraph.text.batches import Batches
 from minigraph.text.corpus import Corpus
@@ -41,11 +42,15 @@ class Trainer:
     are summed and the losses averaged over the group, so that all hold the same parameters. Then
     ``step``, ``validate``, ``arrays`` and ``restore`` must be called by all of them alike.
 
-    The generator is seeded once, before the model is built. Raises ``ArgumentError`` where the
-    corpus is too short.
+    The generator is seeded once, before the model is built. ``compiled`` runs the model as a
+    compiled program; the numbers agree to rounding. Raises ``ArgumentError`` where the corpus is too
+    short.
     """
 
-    def __init__(self, corpus: Corpus, options: TrainingOptions, group: Optional[Group] = None) -> None:
+    def __init__(
+        self, corpus: Corpus, options: TrainingOptions, group: Optional[Group] = None,
+        compiled: bool = True,
+    ) -> None:
         self.corpus, self.options = corpus, options
         self.group: Group = Alone() if group is None else group
         first, last = rows_of(self.group, options.batch_size)
@@ -59,6 +64,7 @@ class Trainer:
         self.model.initialise()
         if self.group.size > 1:
             keep_to_rows(self.model.net, first, options.batch_size)
+        self._net: nn.Module = compile(self.model.net) if compiled else self.model.net
         # Sums, which the batch's size divides, whatever part of the rows is here.
         self._criterion = nn.ClassNLLCriterion(None, False)
         self._criterion.type(self.model.net._type)
@@ -101,7 +107,7 @@ class Trainer:
             raise
         # A copy: what forward returned is a buffer that the next forward overwrites, before the
         # backward pass reads the initial state again.
-        for carried, output in zip(self._carried, self.model.net.output):
+        for carried, output in zip(self._carried, self._net.output):
             carried[...] = output[-1]
         self.iteration += 1
         self.losses.append(loss)
@@ -116,7 +122,7 @@ class Trainer:
 
         Raises ``NumberError`` with the node where it is not finite.
         """
-        self.model.net.evaluate()
+        self._net.evaluate()
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 loss = self._mean(self._held()) / self.batches.validation
@@ -124,7 +130,7 @@ class Trainer:
                     what = f"the validation loss is {loss}"
                     raise diagnose(self.model.step, self._held, self.iteration, what)
         finally:
-            self.model.net.training()
+            self._net.training()
         self.validations.append((self.iteration, loss))
         return loss
 
@@ -134,7 +140,7 @@ class Trainer:
         state = self.model.zero_state(self._last - self._first)
         for batch in range(batches.train, batches.train + batches.validation):
             total += self._forward(batch, state)
-            for carried, output in zip(state, self.model.net.output):
+            for carried, output in zip(state, self._net.output):
                 carried[...] = output[-1]
         return total
 
@@ -156,7 +162,7 @@ class Trainer:
     def _pass(self, batch: int) -> float:
         """Run a batch forward and backward; return the sum of its losses here."""
         loss = self._forward(batch, self._carried)
-        net = self.model.net
+        net = self._net
         logprobs = net.output[-1]
         scores = logprobs.reshape(-1, logprobs.shape[-1])
         gradient = self._criterion.backward(scores, self.batches.y[batch].reshape(-1))
@@ -168,7 +174,7 @@ class Trainer:
 
     def _forward(self, batch: int, state: list[np.ndarray]) -> float:
         """Run a batch forward from ``state``; return the sum of its losses here."""
-        logprobs = self.model.net.forward([self.batches.x[batch], *state])[-1]
+        logprobs = self._net.forward([self.batches.x[batch], *state])[-1]
         scores = logprobs.reshape(-1, logprobs.shape[-1])
         return self._criterion.forward(scores, self.batches.y[batch].reshape(-1))
 
