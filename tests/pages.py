@@ -54,9 +54,11 @@ def links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings."""
-    headings = re.findall(r"^#+ +(.*)$", page.read_text(encoding="utf-8"), re.M)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    """Return the anchors of a page: those of its headings, and its own."""
+    text = page.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ +(.*)$", text, re.M)
+    own = re.findall(r"<a id=\"([\w-]+)\">", text)
+    return {*own, *(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings)}
 
 
 def what_it_says(svg: Path) -> tuple[list[str], int]:
