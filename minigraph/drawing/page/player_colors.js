@@ -91,7 +91,7 @@ page.part("player_colors", () => {
         const steps = 24;
         const every = high - low <= 2 ? 0.5 : Math.ceil((high - low) / 4);
         const ticks = [];
-        for (let power = low; power <= high + 1e-9; power += every) {
+        for (let power = every < 1 ? low : Math.ceil(low); power <= high + 1e-9; power += every) {
             const x = (WIDTH * (power - low)) / (high - low);
             ticks.push(s("text", {x: x + 15, y: 22, "text-anchor": "middle"}, Math.abs(power) <= 2 || power % 1
                 ? player.brief(Number((10 ** power).toPrecision(2)))

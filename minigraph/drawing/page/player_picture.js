@@ -121,8 +121,9 @@ page.part("player_picture", () => {
             else this.lines.set(edge, value);
             line.classList.toggle("trace-line", Boolean(value));
             line.classList.toggle("trace-now", Boolean(value && value.now));
+            line.classList.toggle("trace-none", Boolean(value && value.norm === null));
             for (const [name, text] of [
-                ["--trace-color", value ? (typeof value.norm === "number" ? scale.color(value.norm, true) : "var(--warning)") : ""],
+                ["--trace-color", value ? (value.norm ? typeof value.norm === "number" ? scale.color(value.norm, true) : "var(--warning)" : "var(--edge)") : ""],
                 ["--trace-width", value ? (1 + 3.5 * scale.part(value.norm)).toFixed(2) : ""],
             ]) {
                 if (text) line.style.setProperty(name, text);
