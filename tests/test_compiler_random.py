@@ -143,18 +143,31 @@ def tensors(count: int, *shape: int) -> Any:
     return drawn if count > 1 else drawn[0]
 
 
-@settings(max_examples=40, deadline=None)
-@given(recipes(), st.booleans())
-def test_random_graphs(recipe: Recipe, evaluating: bool) -> None:
+@pytest.fixture(params=[("0", 40), ("1", 12)], ids=["numpy", "native"])
+def examples(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many graphs to try; native code takes time to compile."""
+    executor, count = request.param
+    monkeypatch.setenv("MINIGRAPH_NATIVE", executor)
+    return count
+
+
+def test_random_graphs(examples: int) -> None:
+    settings(max_examples=examples, deadline=None)(given(recipes(), st.booleans())(check_graph))()
+
+
+def test_random_steps_over_time(examples: int) -> None:
+    settings(max_examples=examples, deadline=None)(given(recipes(), st.data())(check_step))()
+
+
+def check_graph(recipe: Recipe, evaluating: bool) -> None:
     net, compiled = built(recipe), mg.compile(built(recipe))
     if evaluating:
         net.evaluate(), compiled.evaluate()
     agree(net, compiled, tensors(recipe.inputs, B, W), recipe.silent)
 
 
-@settings(max_examples=40, deadline=None)
-@given(recipes(), st.data())
-def test_random_steps_over_time(recipe: Recipe, data: st.DataObject) -> None:
+def check_step(recipe: Recipe, data: st.DataObject) -> None:
+    """Some of the inputs are states, which any of the outputs are fed back to."""
     fed = min(recipe.inputs - 1, len(recipe.outputs))
     sources = data.draw(st.permutations(range(len(recipe.outputs))))[:fed]
     feedback = {f"out{source}": f"in{k + 1}" for k, source in enumerate(sources)}
@@ -163,9 +176,3 @@ def test_random_steps_over_time(recipe: Recipe, data: st.DataObject) -> None:
     states = tensors(3, B, W)
     input = [states[k] if f"in{k}" in feedback.values() else sequences[k] for k in range(recipe.inputs)]
     agree(net, compiled, input if len(input) > 1 else input[0], recipe.silent)
-
-
-@pytest.fixture(autouse=True)
-def in_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Programs run in NumPy, which takes no time to compile."""
-    monkeypatch.setenv("MINIGRAPH_NATIVE", "0")
