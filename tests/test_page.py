@@ -153,6 +153,13 @@ def test_colours_of_the_user_stay(tmp_path: Path) -> None:
     assert "var(--ink)" not in group[0]  # letters on a colour of the user's are the same by night
 
 
+def test_a_notebook_shows_nets_with_tooltips(lstm: Any) -> None:
+    for shown in (lstm[0], lstm[0].fg):
+        html = shown._repr_html_()
+        assert html.startswith("<div><svg ") and html.endswith("</svg>\n</div>") and "<?xml" not in html
+        assert re.search(r"<title>node \d+ 'l1.i2h'\s+nn.Linear\(4 -&gt; 16\)", html)
+
+
 @pytest.mark.parametrize("backward", [False, True])
 def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backward: bool) -> None:
     opened: list[str] = []

@@ -1,8 +1,9 @@
 """Jupyter: the last value of a cell is shown: a network or a graph as its picture, a trace as its page.
 
-IPython asks an object for ``_repr_svg_`` or ``_repr_mimebundle_``. The classes themselves know
-nothing of drawing, so the methods are put on them here, when ``minigraph`` is imported. Where no
-Graphviz can be found the notebook shows the usual text, and a warning says what to install.
+IPython asks an object for ``_repr_svg_``, ``_repr_html_`` or ``_repr_mimebundle_``. The classes
+themselves know nothing of drawing, so the methods are put on them here, when ``minigraph`` is
+imported. Where no Graphviz can be found the notebook shows the usual text, and a warning says what
+to install.
 """
 
 from __future__ import annotations
@@ -22,12 +23,26 @@ from minigraph.nn.gmodule import gModule
 def repr_svg(self: Any) -> Optional[str]:
     """Return the picture of this network or graph for a notebook, or ``None`` without Graphviz."""
     try:
-        svg = svg_of(self)
+        return _picture(self)
     except DrawingError as error:
         warnings.warn(str(error), stacklevel=2)
         return None
-    # A notebook puts the text into its page: no XML declaration, and never wider than the page.
-    return svg.partition("\n")[2].replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
+
+
+def repr_html(self: Any) -> Optional[str]:
+    """Return the picture as a part of the notebook's page, ``None`` without Graphviz.
+
+    Notebooks show ``_repr_svg_`` as an image, whose tooltips cannot be seen.
+    """
+    try:
+        return f"<div>{_picture(self)}</div>"
+    except DrawingError:
+        return None  # repr_svg, which is asked too, warns
+
+
+def _picture(shown: Any) -> str:
+    """Return SVG that can be put into a page: no XML declaration, and never wider than the page."""
+    return svg_of(shown).partition("\n")[2].replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
 
 
 def repr_mimebundle(self: Any, include: Any = None, exclude: Any = None) -> dict[str, str]:
@@ -51,5 +66,7 @@ def install() -> None:
     """Give networks, graphs and traces the methods that notebooks look for."""
     Trace._repr_mimebundle_ = repr_mimebundle  # type: ignore[attr-defined]
     UnrollTrace._repr_mimebundle_ = repr_mimebundle  # type: ignore[attr-defined]
-    gModule._repr_svg_ = repr_svg  # type: ignore[attr-defined]
-    Graph._repr_svg_ = repr_svg  # type: ignore[attr-defined]
+    methods = {"_repr_svg_": repr_svg, "_repr_html_": repr_html}
+    for shown in (gModule, Graph):
+        for name, method in methods.items():
+            setattr(shown, name, method)

@@ -65,8 +65,8 @@ in a part, which runs once everything is loaded, in the same order of files::
     the selected node's record, or null.
 ``page.selectSlot("gradOutput[2][1]" or null)``
     lights the path of a slot.
-``page.mark("active", {nodes: [ids], edges: [records]})``
-    gives exactly these nodes' and edges' elements the class ``active``; ``page.mark("active")``
+``page.mark("active", {nodes: [ids], edges: [records], elements: []})``
+    gives exactly these nodes', edges' and other elements the class ``active``; ``page.mark("active")``
     takes it away. Style it in a file of your own. ``page.dim(true)`` fades whatever is not lit
     (class ``lit``).
 ``page.paint(id, color or null)``

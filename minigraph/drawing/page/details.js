@@ -17,7 +17,7 @@ page.part("details", () => {
         const bad = [[value.nan, "NaN"], [value.inf, "Inf"]].filter(([count]) => count)
             .map(([count, word]) => `${page.number(count)} ${word}`).join(", ");
         const cells = ["min", "max", "mean", "std", "norm"].map((name) =>
-            h("div", {}, h("span", {}, name === "norm" ? "\u2016\u00b7\u2016" : name),
+            h("div", {}, h("span", {}, name),
                 h("b", {class: "tabular"}, page.number(value[name]) || "\u2013")));
         return [h("div", {class: "statistics"}, cells),
             bad ? h("p", {class: "bad"}, `\u26a0 ${bad} of ${page.number(value.count)} entries`) : null];

@@ -21,7 +21,7 @@ def arguments_of(module: Any) -> list[dict[str, str]]:
         pairs = [(str(number), value) for number, value in enumerate(given, 1)] + list(named.items())
         return [_argument(name, value) for name, value in pairs]
     signature = bound.signature.parameters
-    found = []
+    found: list[dict[str, str]] = []
     for name, value in list(bound.arguments.items())[1:]:
         if signature[name].kind is inspect.Parameter.VAR_POSITIONAL:
             found.extend(_argument(f"{name}[{i}]", entry) for i, entry in enumerate(value))

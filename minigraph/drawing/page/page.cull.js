@@ -5,6 +5,7 @@ page.part("cull", () => {
     const MARGIN = 0.6;
     let items = null;
     let shown = null;
+    let printing = false;
 
     function measure() {
         items = [];
@@ -43,11 +44,17 @@ page.part("cull", () => {
         shown = null;
         page.picture.classList.remove("far");
     }
-    window.addEventListener("beforeprint", showAll);
-    window.matchMedia("print").addEventListener("change", (event) => { if (event.matches) showAll(); });
+    function print(on) {
+        printing = on;
+        if (on) showAll();
+        else if (items) update(page.transform);
+    }
+    window.addEventListener("beforeprint", () => print(true));
+    window.addEventListener("afterprint", () => print(false));
+    window.matchMedia("print").addEventListener("change", (event) => print(event.matches));
 
     page.on("move", (place) => {
         if (!items) measure();
-        update(place);
+        if (!printing) update(place);
     });
 });

@@ -43,8 +43,8 @@
     const marked = new Map();
     const elementOf = (node) => node.cell || node.element;
 
-    page.mark = (name, {nodes = [], edges = []} = {}) => {
-        const wanted = new Set();
+    page.mark = (name, {nodes = [], edges = [], elements = []} = {}) => {
+        const wanted = new Set(elements);
         for (const id of nodes) wanted.add(elementOf(page.nodes.get(id)));
         for (const edge of edges) if (edge.line) wanted.add(edge.line);
         for (const element of marked.get(name) || []) if (!wanted.has(element)) element.classList.remove(name);

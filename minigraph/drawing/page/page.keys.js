@@ -32,6 +32,7 @@
 
     document.addEventListener("keydown", (event) => {
         if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+        if (document.querySelector("dialog[open]")) return;
         if (isTyping(event.target) || isTakenBy(event.target, event)) return;
         const found = pressed(event);
         if (!found) return;

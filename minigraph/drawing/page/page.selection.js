@@ -24,14 +24,37 @@ page.part("selection", () => {
     const isGradient = (row) => row.path.startsWith("grad");
     const isInput = (row) => row.path.startsWith("input") || row.path.startsWith("gradInput");
 
+    const entriesOf = (path) => [...path.matchAll(/\[(\d+)\]/g)].map(([, entry]) => Number(entry));
+
+    // The lines from the edge of the network to a slot's node; a node may fill several entries of a table.
+    function linesOf(row) {
+        const entries = isInput(row) ? [] : entriesOf(row.path);
+        const lines = [];
+        for (let i = row.chain.length - 1; i > 0; i -= 1) {
+            const [from, to] = [row.chain[i - 1], page.nodes.get(row.chain[i])];
+            const slot = to.inputs.length > 1 && entries.length ? entries.shift() : null;
+            lines.push(...to.inputs.filter((edge) => edge.source === from && (slot === null || edge.slot === slot)));
+        }
+        return lines;
+    }
+
+    // The cells that stand for a slot of the output, in the output table and the tables inside it.
+    function cellsOf(row) {
+        if (isInput(row)) return [];
+        const name = row.path.split("[")[0];
+        const entries = entriesOf(row.path);
+        return entries.map((entry, depth) => {
+            const whole = rows.get(name + entries.slice(0, depth).map((each) => `[${each}]`).join(""));
+            const table = page.nodes.get(whole ? whole.node : row.chain[row.chain.length - 1]);
+            return table.element.querySelector(`.cell[data-row=above][data-entry="${entry}"]`);
+        }).filter(Boolean);
+    }
+
     // The nodes that a slot feeds: an input's value flows down, an output's gradient back up.
     page.fedBy = (row) => {
         const reached = page.reach([row.node], isInput(row) ? "forward" : "backward");
-        const chain = row.chain.flatMap((id, i) => {
-            const next = row.chain[i + 1];
-            return page.nodes.get(id).consumers.filter((edge) => edge.target === next);
-        });
-        return {nodes: new Set([...row.chain, ...reached.nodes]), edges: [...chain, ...reached.edges]};
+        return {nodes: new Set([...row.chain, ...reached.nodes]), edges: [...linesOf(row), ...reached.edges],
+            elements: cellsOf(row)};
     };
 
     // The slots at the other end of the network that a slot's value or gradient gets to.

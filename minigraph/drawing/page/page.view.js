@@ -185,6 +185,7 @@ page.part("view", () => {
     let room = null;
     new ResizeObserver(() => {
         const now = {width: stage.clientWidth, height: stage.clientHeight};
+        if (window.matchMedia("print").matches) return;
         if (room) pan((now.width - room.width) / 2, (now.height - room.height) / 2);
         else if (now.width) open();
         if (now.width) room = now;
