@@ -43,6 +43,7 @@ ROOMS = {
 #: Pages of names that stand directly under ``mg``; those on no other page are on that of graphs.
 NAMES = {
     "drawing": ("Drawing", ("draw", "dot")),
+    "compiler": ("Compiler", ("compile", "compiler.Compiled")),
     "graph": ("Graphs and networks", ("nn.gModule", "Node", "Graph", "nest", "annotateNodes")),
 }
 
