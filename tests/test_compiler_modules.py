@@ -16,7 +16,7 @@ from minigraph.compiler.lowering.criterions import LOSSES
 from minigraph.compiler.specialise import Specialisation
 from minigraph.random import generator
 from minigraph.rnn import Unroll
-from minigraph.tables import copy_table, is_table, map_table
+from minigraph.tables import copy_table, is_table, leaves, map_table
 
 TOLERANCE = 1e-12
 
@@ -168,3 +168,21 @@ def test_module_with_a_rule_inside_a_recurrence(
     sequence = stacked([np.abs(given(case, seed)) for seed in range(3)])
     state = np.zeros(sequence.shape[1:])
     agree(recurrent(case), mg.compile(recurrent(case)), [sequence, state])
+
+
+def single(table: Any) -> Any:
+    """The table with its floating-point tensors in single precision."""
+    return map_table(lambda leaf: leaf.astype(np.float32) if leaf.dtype.kind == "f" else leaf, table)
+
+
+@pytest.mark.usefixtures("in_numpy")
+@pytest.mark.parametrize("case", ONE_EACH, ids=lambda case: case.name)
+def test_module_with_a_rule_in_single_precision(case: Case) -> None:
+    input, results = single(given(case, 1)), []
+    for net in (wrapped(case).float(), mg.compile(wrapped(case).float())):
+        mg.manualSeed(7)
+        output = copy_table(net.forward(input))
+        results.append([output, copy_table(net.backward(input, single(gradient(output))))])
+    same(results[1], results[0], 2e-5)
+    types = [[leaf.dtype for _, leaf in leaves(result)] for result in results]
+    assert types[1] == types[0]
