@@ -16,7 +16,8 @@ from typing import Any, Callable, Iterable, Optional, Sequence
 
 import numpy as np
 
-from minigraph.compiler.ir import Constant, Op, Parameter, Program, Value
+from minigraph.compiler.ir import Constant, Given, Op, Parameter, Program, Value
+from minigraph.compiler.lifetimes import Tenant, offsets
 from minigraph.compiler.passes.fission import Segment
 from minigraph.compiler.primitives import PRIMITIVES, lead
 
@@ -61,6 +62,7 @@ class Storage:
         self._follow_views()
         self.based = self._find_based(outside)
         self._follow_views()
+        self.lifetimes = self._find_lifetimes(outside)
 
     def _find_stacked(self, outside: set[Value]) -> set[Value]:
         """Return the values that need an array of all time steps."""
@@ -165,6 +167,38 @@ class Storage:
         return based
 
 
+    def _find_lifetimes(self, outside: set[Value]) -> dict[Value, tuple[int, int]]:
+        """Return the first and last segment of every value that needs its memory only so long.
+
+        Values that have no memory of their own count for the one whose memory it is. What is read
+        from outside, fed back, or filled in once for all runs keeps its memory.
+        """
+        lives: dict[Value, tuple[int, int]] = {}
+        owner = {base: product for product, base in self.based.items()}
+        owner.update((value, concat.output) for value, (concat, _) in self.placed.items())
+        owner.update((op.output, op.inputs[0]) for op in self._ops if is_view(op))
+
+        def home(value: Value) -> Value:
+            while value in owner:
+                value = owner[value]
+            return value
+
+        kept = {home(value) for value in outside}
+        for source, targets in self.program.feedback.items():
+            kept.update(map(home, (source, *targets)))
+        for number, segment in enumerate(self.segments):
+            for op in segment.ops:
+                if op.primitive == "concat" and any(isinstance(part, Constant) for part in op.inputs):
+                    kept.add(home(op.output))
+                if op.primitive in ("call", "call_back", "draw"):
+                    kept.update(map(home, (*op.inputs, *op.outputs)))  # a module may keep what it got
+                for value in (*op.inputs, *op.outputs):
+                    first, last = lives.get(home(value), (number, number))
+                    lives[home(value)] = (min(first, number), max(last, number))
+        computed = {home(value) for value in self._producer}
+        return {value: life for value, life in lives.items() if value in computed and value not in kept}
+
+
 class Frame:
     """The arrays of one or more programs for one number of time steps ``T`` (``None``: no time)."""
 
@@ -178,6 +212,8 @@ class Frame:
         #: Views that NumPy cannot make without a copy.
         self.unviewed: set[Op] = set()
         self._scratch: dict[Any, np.ndarray] = {}
+        self._block = aligned((0,), np.uint8)
+        self._shared: dict[Value, np.ndarray] = {}
 
     def at(self, value: Value, t: Optional[int]) -> np.ndarray:
         """Return the array of ``value`` at the time step ``t``, of all for ``None``."""
@@ -196,6 +232,7 @@ class Frame:
         for value in storage.program.leaves():
             if value not in self.arrays:
                 self.arrays[value] = self._leaf(value)
+        self._share(storage)
         for op in reversed(storage._ops):
             # A concatenation is met before what is computed in it, a product before its base.
             if not is_view(op):
@@ -219,9 +256,28 @@ class Frame:
             self.bytes += self._scratch[key].nbytes
         return self._scratch[key]
 
-    def _room(self, value: Value) -> np.ndarray:
+    def _share(self, storage: Storage) -> None:
+        """Give the values of limited life places in one block of memory."""
+        values = [value for value in storage.lifetimes if value not in self.arrays]
+        shapes = [self._shape(value) for value in values]
+        sizes = [int(np.prod(shape)) * value.dtype.itemsize for shape, value in zip(shapes, values)]
+        places, total = offsets(
+            [Tenant(size, *storage.lifetimes[value]) for size, value in zip(sizes, values)]
+        )
+        if total > self._block.nbytes:
+            self.bytes += total - self._block.nbytes
+            self._block = aligned((total,), np.uint8)
+        for value, shape, size, place in zip(values, shapes, sizes, places):
+            self._shared[value] = self._block[place : place + size].view(value.dtype).reshape(shape)
+
+    def _shape(self, value: Value) -> tuple[int, ...]:
         steps = (self.T,) if value in self.stacked and self.T is not None else ()
-        return self._new((*steps, *value.shape), value.dtype)
+        return (*steps, *value.shape)
+
+    def _room(self, value: Value) -> np.ndarray:
+        if value in self._shared:
+            return self._shared[value]
+        return self._new(self._shape(value), value.dtype)
 
     def _shifted(self, program: Program, source: Value, target: Value) -> None:
         assert self.T is not None
@@ -236,6 +292,7 @@ class Frame:
             return getattr(value.module, value.attribute)
         if isinstance(value, Constant):
             return value.array
+        assert isinstance(value, Given), f"nothing computes {value}"
         return self._room(value)
 
     def _place(self, storage: Storage, op: Op, value: Value) -> None:
