@@ -15,6 +15,7 @@ from minigraph.compiler.ir import Op
 from minigraph.compiler.storage import Frame
 from minigraph.errors import NodeError
 from minigraph.nn.module import Module
+from minigraph.rnn.unroll import _moment
 from minigraph.tables import is_table, leaves, map_table
 
 
@@ -54,14 +55,15 @@ def bind_call_back(op: Op, frame: Frame, t: Optional[int], callees: Callees) -> 
     gradOutput = map_table(lambda value: frame.at(given[value], t), call.attributes["output"])
     targets = [frame.at(value, t) for value in op.outputs]
     module = callees.at(call.attributes["module"], t)
-    return partial(_backward, op, module, input, gradOutput, targets)
+    lines = [] if t is None or frame.T is None else [_moment(t, frame.T)]
+    return partial(_backward, op, module, input, gradOutput, targets, lines)
 
 
 def _forward(op: Op, module: Module, input: Any, outputs: list[np.ndarray]) -> None:
     try:
         made = module.updateOutput(input)
     except Exception as error:
-        raise _told(op, "updateOutput", error) from error
+        raise _told(op, "updateOutput", error, []) from error
     module.output = made
     values = [value for _, value in leaves(made)]
     if [np.shape(value) for value in values] != [target.shape for target in outputs]:
@@ -70,14 +72,18 @@ def _forward(op: Op, module: Module, input: Any, outputs: list[np.ndarray]) -> N
         np.copyto(target, value, casting="unsafe")
 
 
-def _backward(op: Op, module: Module, input: Any, gradOutput: Any, targets: list[np.ndarray]) -> None:
+def _backward(
+    op: Op, module: Module, input: Any, gradOutput: Any, targets: list[np.ndarray], lines: list[str]
+) -> None:
+    method = "updateGradInput"
     try:
         made = module.updateGradInput(input, gradOutput)
         module.gradInput = made
         if op.attributes.get("accumulate", True):
+            method = "accGradParameters"
             module.accGradParameters(input, gradOutput, 1.0)
     except Exception as error:
-        raise _told(op, "updateGradInput", error) from error
+        raise _told(op, method, error, lines) from error
     paths = [path for path, _ in leaves(input)]
     for target, path in zip(targets, paths):
         value = _entry(made, path)
@@ -96,9 +102,10 @@ def _entry(table: Any, path: tuple[int, ...]) -> Any:
     return None if is_table(table) else table
 
 
-def _told(op: Op, method: str, error: Exception) -> Exception:
-    """Return the error with the node that it happened at."""
+def _told(op: Op, method: str, error: Exception, lines: list[str]) -> Exception:
+    """Return the error with the node that it happened at, and ``lines`` about when."""
     failure = error if hasattr(error, "context") else NodeError.wrap(error)
     if op.node is not None:
         failure.context.append(f"in {method} of {op.node.describe()}")  # type: ignore[attr-defined]
+    failure.context.extend(lines)  # type: ignore[attr-defined]
     return failure

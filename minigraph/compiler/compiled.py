@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, Optional
 
 from minigraph.compiler.calls import OtherShape
+from minigraph.compiler.follow import following
 from minigraph.compiler.programs import Programs
 from minigraph.compiler.run import Run
 from minigraph.compiler.signature import signature
 from minigraph.compiler.specialise import Specialisation
 from minigraph.compiler.watch import Watch
-from minigraph.errors import ArgumentError, StateError
+from minigraph.errors import ArgumentError, MinigraphError, StateError
 from minigraph.nn import gModule
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
@@ -76,10 +78,10 @@ class Compiled(Container):
         if run is None or self._eager:
             self.output = self.net.forward(input)
             return self.output
-        state = generator.getRNGState() if run.specialisation.calls else None
+        state = generator.getRNGState() if run.draws else None
         try:
             self.output = run.forward(input)
-        except (IndexError, OtherShape):
+        except (IndexError, OtherShape, MinigraphError):
             # The network itself tells which index is out of range, or copes with the other shape.
             self._eager = True
             if state is not None:
@@ -112,7 +114,10 @@ class Compiled(Container):
         if self._eager:
             self.gradInput = self.net.updateGradInput(input, gradOutput)
         else:
-            self.gradInput = self._ready().backward(self._fitted(gradOutput), accumulate=False)
+            run = self._ready()
+            given = self._fitted(gradOutput)
+            with self._following(run):
+                self.gradInput = run.backward(given, accumulate=False)
         return self.gradInput
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
@@ -120,7 +125,7 @@ class Compiled(Container):
         if self._eager:
             self.net.accGradParameters(input, gradOutput, scale)
         else:
-            self._scaled(scale, self._ready().accumulate)
+            self._accumulating(scale, self._ready().accumulate)
 
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one program."""
@@ -132,22 +137,31 @@ class Compiled(Container):
         def back() -> None:
             self.gradInput = run.backward(given)
 
-        self._scaled(scale, back)
+        self._accumulating(scale, back)
         return self.gradInput
 
-    def _scaled(self, scale: float, accumulation: Any) -> None:
+    def _accumulating(self, scale: float, accumulation: Any) -> None:
         """Run ``accumulation`` so that it adds ``scale`` times what it would."""
         if scale == 1.0:
-            accumulation()
+            with self._following(self._ready()):
+                accumulation()
             return
         gradients = self.net.parameters()[1]
         before = [gradient.copy() for gradient in gradients]
         for gradient in gradients:
             gradient.fill(0)
-        accumulation()
-        for gradient, old in zip(gradients, before):
-            gradient *= scale
-            gradient += old
+        try:
+            with self._following(self._ready()):
+                accumulation()
+        finally:
+            for gradient, old in zip(gradients, before):
+                gradient *= scale
+                gradient += old
+
+    def _following(self, run: Run) -> Any:
+        """Return a context in which ``run`` works for the parameters as they are now."""
+        assert self._watch is not None
+        return nullcontext() if self._watch.holds() else following(self.net, run.parameters)
 
     def _ready(self) -> Run:
         if self._run is None:

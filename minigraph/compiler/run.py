@@ -11,6 +11,7 @@ from minigraph.compiler.ir import Value
 from minigraph.compiler.programs import Programs
 from minigraph.compiler.specialise import BackwardPlan, Specialisation
 from minigraph.compiler.storage import Frame
+from minigraph.errors import StateError
 from minigraph.memory import root
 from minigraph.tables import is_table, leaves, map_table
 
@@ -25,10 +26,16 @@ class Run:
             state for states in specialisation._program.feedback.values() for state in states
         }
         self._frame: Optional[Frame] = None
+        self._pattern: Optional[list[bool]] = None
+        #: Whether a forward may draw random numbers.
+        self.draws = any(op.primitive in ("call", "draw") for op in specialisation.forward.program.ops)
+        #: What the programs are bound to.
+        self.parameters = specialisation.net.parameters()
 
     def forward(self, input: Any) -> Any:
         """Run the forward program and return its output."""
         spec = self.specialisation
+        self._pattern = None
         given = [np.asarray(leaf) for _, leaf in leaves(input)]
         frame = self._prepared()
         if self._returned(given, spec.input_values):
@@ -83,6 +90,8 @@ class Run:
     def accumulate(self) -> None:
         """Add the parameters' gradients for what ``backward`` was given last."""
         spec, frame = self.specialisation, self._frame
+        if self._pattern is None:
+            raise StateError("accGradParameters before updateGradInput: call backward(...)")
         assert frame is not None
         first, second = spec.backward(self._pattern, False), spec.backward(self._pattern)
         executor = self._executor(second)

@@ -45,7 +45,7 @@ def _of(entry: Any) -> Any:
         return entry.shape, entry.dtype.char
     if is_table(entry):
         return tuple(map(_of, entry))
-    return None if entry is None else (np.shape(entry), type(entry))
+    return None if entry is None else (np.shape(entry), np.asarray(entry).dtype.char, type(entry))
 
 
 def _of_step(sequence: Any, lengths: list[int]) -> Any:

@@ -74,11 +74,6 @@ class Specialisation:
         return bool(self._writer.calls)
 
     @property
-    def draws(self) -> bool:
-        """Whether a run may draw random numbers."""
-        return self.calls or self._writer.drawing is not None
-
-    @property
     def regular(self) -> bool:
         """Whether gradients have their inputs' shapes; a sparse layer may give a dense one."""
         if self._regular is None:
