@@ -74,10 +74,11 @@ page.part("player_heat", () => {
     const difference = () => shown === "difference";
     const part = (value) => (difference() ? value : scale.part(value));
 
-    function color(value, style) {
+    // Numbers are written on paler colours.
+    function color(value, style, wide) {
         if (typeof value === "string") return style("--warning");
         if (value === null || value === 0) return style("--edge");
-        return scale.ramp(part(value), true);
+        return scale.ramp(part(value), !wide);
     }
 
     // -- drawing ---------------------------------------------------------------------------------------
@@ -86,7 +87,7 @@ page.part("player_heat", () => {
         const room = scroll.clientWidth - labels.offsetWidth - 2;
         if (room < 20) return;
         const columns = trace.columns.length;
-        width = Math.max(9, Math.min(62, Math.floor(room / columns)));
+        width = Math.max(3, Math.min(62, Math.floor(room / columns)));
         const ratio = window.devicePixelRatio || 1;
         canvas.style.width = `${width * columns}px`;
         canvas.style.height = `${ROW * rows.length}px`;
@@ -108,27 +109,26 @@ page.part("player_heat", () => {
                 pen.fillStyle = style(r % 2 ? "--panel" : "--paper");
                 pen.fillRect(x, y, width, ROW);
                 const tall = value === null || value === 0 ? 0 : typeof value === "string" ? ROW - 2 : 2 + (ROW - 4) * part(value);
-                pen.fillStyle = color(value, style);
-                pen.fillRect(x + 0.5, y + ROW - 1 - tall, width - 1, tall);
+                pen.fillStyle = color(value, style, wide);
+                const gap = width > 8 ? 1 : 0;
+                pen.fillRect(x + gap / 2, y + ROW - 1 - tall, width - gap, tall);
                 const text = wide ? player.brief(value) : {nan: "N", inf: "\u221e", zero: "0", nothing: "\u2013"}[state] || "";
                 if (text) {
                     pen.font = wide ? "10.5px sans-serif" : "9px sans-serif";
-                    pen.lineWidth = 3;
-                    pen.strokeStyle = style("--paper");
-                    pen.globalAlpha = 0.75;
-                    if (typeof value !== "string") pen.strokeText(text, x + width / 2, y + ROW / 2 + 0.5);
-                    pen.globalAlpha = 1;
                     pen.fillStyle = typeof value === "string" ? style("--paper") : style(value === null || value === 0 ? "--faint" : "--ink");
                     pen.fillText(text, x + width / 2, y + ROW / 2 + 0.5);
                 }
                 if (!wide && (state === "vanishing" || state === "exploding")) {
                     pen.fillStyle = style("--warning");
-                    const [tip, foot] = state === "vanishing" ? [y + 6, y + 2] : [y + 2, y + 6];
-                    pen.beginPath();
-                    pen.moveTo(x + width / 2 - 3, foot);
-                    pen.lineTo(x + width / 2 + 3, foot);
-                    pen.lineTo(x + width / 2, tip);
-                    pen.fill();
+                    if (width < 7) pen.fillRect(x, y + 1, width, 2);
+                    else {
+                        const [tip, foot] = state === "vanishing" ? [y + 6, y + 2] : [y + 2, y + 6];
+                        pen.beginPath();
+                        pen.moveTo(x + width / 2 - 3, foot);
+                        pen.lineTo(x + width / 2 + 3, foot);
+                        pen.lineTo(x + width / 2, tip);
+                        pen.fill();
+                    }
                 }
                 if (marks.has(`${row.node} ${trace.columns[c]}`) && !row.parameter && shown !== "second" && !difference()) {
                     pen.strokeStyle = style("--warning");
@@ -228,6 +228,14 @@ page.part("player_heat", () => {
         draw();
     }
 
+    // The time step that is played stays in sight where not all of them are.
+    function follow() {
+        const column = trace.columns.reduce((best, t, k) => (Math.abs(t - player.step.t) < Math.abs(trace.columns[best] - player.step.t) ? k : best), 0);
+        const [left, right] = [column * width, (column + 1) * width];
+        const room = scroll.clientWidth - labels.offsetWidth;
+        if (left < scroll.scrollLeft || right > scroll.scrollLeft + room) scroll.scrollLeft = left - room / 2;
+    }
+
     player.onChange((how) => {
         if (how === "pause") return;
         const kind = {forward: "output", backward: "gradient"}[player.direction];
@@ -235,6 +243,7 @@ page.part("player_heat", () => {
             shown = kind;
             refresh();
         } else draw();
+        if (how !== "theme") follow();
     });
     page.on("theme", () => { if (rows.length) draw(); });
     page.on("ready", () => {

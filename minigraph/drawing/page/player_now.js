@@ -151,7 +151,8 @@ page.part("player_now", () => {
         const values = all[0] && all[0].values;
         spread.replaceChildren(
             h("h3", null, `Values of its ${what}`),
-            player.histogram(all, `Values of its ${what}`) || h("p", {class: "hint"}, all[0] ? "" : "No gradient arrived here: it counts as zero."),
+            player.histogram(all, `Values of its ${what}`) || h("p", {class: "hint"}, !all[0] ? "No gradient arrived here: it counts as zero."
+                : all[0].count ? "So large a trace is kept without histograms." : "It is empty."),
             facts(all),
             values ? h("p", {class: "trace-values code"}, `[${values.map(player.brief).join(", ")}]`) : "");
     }
