@@ -8,6 +8,8 @@ from typing import Any, Optional
 from minigraph.compiler.calls import OtherShape
 from minigraph.compiler.follow import following
 from minigraph.compiler.programs import Programs
+from minigraph.compiler.report import PlanReport
+from minigraph.compiler.report_run import report_of
 from minigraph.compiler.run import Run
 from minigraph.compiler.signature import signature
 from minigraph.compiler.specialise import Specialisation
@@ -176,6 +178,21 @@ class Compiled(Container):
 
     def _fitGradOutput(self, gradOutput: Any) -> Any:
         return gradOutput
+
+    # -- what was made -------------------------------------------------------------------------------
+
+    def plan(self) -> PlanReport:
+        """Return what the last ``forward`` ran, and every backward program run since, as a report.
+
+        ``print`` shows the programs with their operations, memory and bytes; the fields have the same
+        as data (see ``PlanReport``). Raises ``StateError`` where nothing compiled has run.
+        """
+        if self._run is None:
+            ran = "the last forward ran the network itself" if self._eager else "nothing was compiled so far"
+            raise StateError(
+                f"there is no plan: {ran}; call forward(input), outside of the debug mode and of traces"
+            )
+        return report_of(self._run)
 
     # -- the rest of the module protocol -------------------------------------------------------------
 

@@ -99,9 +99,11 @@ class NumpyExecutor:
         return instructions
 
     def _new_scratch(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        made = np.empty(shape, dtype)
-        self._scratch.setdefault((shape, dtype), []).append(made)
-        return made
+        known = self._scratch.setdefault((shape, dtype), [])
+        # Nothing is kept here from one operation to the next: all programs of a frame share it.
+        key = ("scratch", shape, dtype, len(known))
+        known.append(self._frame.scratch(key, lambda: np.empty(shape, dtype)))
+        return known[-1]
 
     def _concat(self, op: Op, inputs: list[np.ndarray], out: np.ndarray) -> list[Instruction]:
         axis, start, calls = op.attributes["axis"], 0, []
@@ -132,7 +134,8 @@ class NumpyExecutor:
     def _accumulation(self, op: Op, inputs: list[np.ndarray], target: np.ndarray) -> Instruction:
         if op.primitive == "accumulate_product":
             gradient, given = (x.reshape(-1, x.shape[-1]) for x in inputs)
-            product = self._new_scratch(target.shape, target.dtype)
+            free = self._scratch.get((target.shape, target.dtype))
+            product = free[0] if free else self._new_scratch(target.shape, target.dtype)
             return partial(_add_product, gradient.T, given, product, target)
         return partial(PRIMITIVES[op.primitive].evaluate, inputs, target, op.attributes)
 
