@@ -37,7 +37,12 @@ page.part("tables", () => {
     }
 
     const link = (path) => h("button", {class: "link code", onclick: () => page.selectSlot(path)}, path);
-    const listed = (rows) => rows.flatMap((row, i) => [i ? (i === rows.length - 1 ? " and " : ", ") : "", link(row.path)]);
+    // A comma or full stop stays on the line of its path.
+    const ended = (path, mark) => h("span", {class: "nowrap"}, link(path), mark);
+    const listed = (rows) => rows.map((row, i) => {
+        const rest = rows.length - 1 - i;
+        return [ended(row.path, rest > 1 ? "," : rest ? "" : "."), rest === 1 ? " and " : " "];
+    });
 
     function explain(row) {
         if (!row) {
@@ -60,8 +65,8 @@ page.part("tables", () => {
                 row.python === row.path ? "" : h("span", {}, " in Python ", h("b", {class: "code"}, row.python))),
             h("p", {}, what[0], h("button", {class: "link", onclick: () => page.select(row.node, {center: true})}, row.label),
                 ` (node ${row.node})`, what[1], `${page.number(count)} of ${page.number(graph.nodes.length)} nodes`,
-                reached.length ? [", ", what[2], listed(reached)] : "", "."),
-            h("p", {}, gradient ? "Same place as " : "Its gradient has the same place: ", link(row.mirrors), "."));
+                reached.length ? [", ", what[2], listed(reached)] : "."),
+            h("p", {}, gradient ? "Same place as " : "Its gradient has the same place: ", ended(row.mirrors, ".")));
         page.say(`${row.path} is ${node.label}; it reaches ${count} nodes`);
     }
 
