@@ -296,19 +296,18 @@ class Frame:
         return self._room(value)
 
     def _place(self, storage: Storage, op: Op, value: Value) -> None:
-        if value in self.arrays:
-            return
-        if value in storage.placed:
-            concat, number = storage.placed[value]
-            start = sum(part.shape[concat.attributes["axis"]] for part in concat.inputs[:number])
-            window = _window(self.arrays[concat.output], concat, number, start)
-            shaped = _reshaped(window, window.shape[: window.ndim - len(concat.output.shape)] + value.shape)
-            if shaped is not None:
-                self.arrays[value] = shaped
-                return
-        self.arrays[value] = self._room(value)
+        if value not in self.arrays:
+            window = self._part(storage, value) if value in storage.placed else None
+            self.arrays[value] = self._room(value) if window is None else window
         if value in storage.based:
-            self.arrays.setdefault(storage.based[value], self.arrays[value])
+            self.arrays[storage.based[value]] = self.arrays[value]
+
+    def _part(self, storage: Storage, value: Value) -> Optional[np.ndarray]:
+        """Return the window on a concatenation that ``value`` is computed in."""
+        concat, number = storage.placed[value]
+        start = sum(part.shape[concat.attributes["axis"]] for part in concat.inputs[:number])
+        window = _window(self.arrays[concat.output], concat, number, start)
+        return _reshaped(window, window.shape[: window.ndim - len(concat.output.shape)] + value.shape)
 
     def _view(self, op: Op) -> None:
         source = self.arrays[op.inputs[0]]
