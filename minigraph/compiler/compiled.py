@@ -75,7 +75,7 @@ class Compiled(Container):
     def updateOutput(self, input: Any) -> Any:
         """Return the output for ``input``, as the network itself would."""
         self._run = None
-        run = None if gModule.observers else self._specialised(input)
+        run = None if gModule.observers else self._specialised_or_none(input)
         self._eager = run is None or not run.specialisation.regular
         if run is None or self._eager:
             self.output = self.net.forward(input)
@@ -92,6 +92,13 @@ class Compiled(Container):
             return self.output
         self._run = run
         return self.output
+
+    def _specialised_or_none(self, input: Any) -> Optional[Run]:
+        """Return what runs ``input``, ``None`` for an input that the network itself shall refuse."""
+        try:
+            return self._specialised(input)
+        except MinigraphError:
+            return None
 
     def _specialised(self, input: Any) -> Run:
         if self._watch is None or not self._watch.holds():
@@ -195,6 +202,11 @@ class Compiled(Container):
         return report_of(self._run)
 
     # -- the rest of the module protocol -------------------------------------------------------------
+
+    def share(self, other: Module, *names: str) -> "Compiled":
+        """Share attributes with ``other``, a network built like the one that was compiled."""
+        self.net.share(other.net if isinstance(other, Compiled) else other, *names)
+        return self
 
     def clearState(self) -> "Compiled":
         """Forget outputs, gradients and everything compiled; return the module."""
