@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from minigraph.compiler.report import PlanProgram
 from minigraph.drawing.build import build_picture
 from minigraph.drawing.finish import finish_svg
 from minigraph.drawing.page import page_of
 from minigraph.drawing.picture import Values, ValuesOf
+from minigraph.drawing.plan import plan_source, plan_svg, program_of
 from minigraph.drawing.source import dot_source
 from minigraph.drawing.subject import name_of, picture_of, values_of_network
 from minigraph.drawing.svg import render_svg
@@ -39,7 +41,8 @@ def dot(graph: Union[Graph, gModule], title: str = "", name: Optional[PathLike] 
 def draw(what: Any, path: PathLike, backward: bool = False, title: str = "") -> Path:
     """Write the picture of a network, a graph or a trace and return its path.
 
-    Two traces in a list are compared side by side, in a page.
+    Two traces in a list are compared side by side, in a page. Of a compiled network (or its ``plan()``)
+    the program of the last pass is drawn, with ``backward`` the one for the gradients.
 
     ``path`` ends in ``.svg`` (the picture), ``.html`` (the interactive page, one file that needs
     nothing else) or ``.dot`` (the picture's source for Graphviz). ``backward`` turns the arrows
@@ -54,6 +57,9 @@ def draw(what: Any, path: PathLike, backward: bool = False, title: str = "") -> 
             f"cannot draw '{target}': the path must end in .svg (a picture), .html (the interactive page) "
             "or .dot (Graphviz source)"
         )
+    program = program_of(what, backward)
+    if program is not None:
+        return _write_plan(program, target, title)
     if target.suffix == ".html":
         return _write(target, page_of(what, title, backward))
     picture = picture_of(what, title, backward)
@@ -61,6 +67,13 @@ def draw(what: Any, path: PathLike, backward: bool = False, title: str = "") -> 
     if target.suffix == ".dot":
         return _write(target, source)
     return _write(target, finish_svg(render_svg(source), picture))
+
+
+def _write_plan(program: PlanProgram, target: Path, title: str) -> Path:
+    if target.suffix == ".html":
+        raise DrawingError(f"cannot draw '{target}': a plan has no interactive page, only .svg and .dot")
+    source = plan_source(program, title)
+    return _write(target, source if target.suffix == ".dot" else plan_svg(render_svg(source), program, title))
 
 
 def svg_of(what: Any, title: str = "", backward: bool = False) -> str:

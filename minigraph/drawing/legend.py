@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import xml.etree.ElementTree as ET
+from typing import Optional
 
 from minigraph.drawing.picture import Picture
 from minigraph.drawing.style import FAINT, FAMILIES, FONT_FAMILY, INK, KINDS, MARKS, WARNING, Family
@@ -22,10 +23,16 @@ def legend_entries(picture: Picture) -> list[tuple[str, Family]]:
     return known + [(key, MARKS[key]) for key in ("input", "state", "nan", "failed") if key in marks]
 
 
-def add_legend(root: ET.Element, drawing: ET.Element, picture: Picture) -> None:
-    """Draw caption and legend below the graph and make the SVG as much larger as they need."""
+def add_legend(
+    root: ET.Element, drawing: ET.Element, picture: Picture,
+    entries: Optional[list[tuple[str, Family]]] = None,
+) -> None:
+    """Draw caption and legend below the graph and make the SVG as much larger as they need.
+
+    ``entries`` are the legend's, by default those of what occurs in the picture.
+    """
     left, top, width, height = (float(number) for number in root.get("viewBox", "0 0 0 0").split())
-    entries = legend_entries(picture)
+    entries = legend_entries(picture) if entries is None else entries
     caption = [part for line in picture.caption.split("\n") for part in textwrap.wrap(line, 100)]
     needed = max([0.0, *(_length(family.title) for _, family in entries)]) + 16
     needed = max([needed, *(6.4 * len(line) + 24 for line in caption)])
