@@ -80,6 +80,7 @@ def test_a_node_tells_all_about_itself(cell: Any) -> None:
     assert marked(cell, "selected") == {"i2h"} and marked(cell, "beside") == {"x", "total"}
     cell.locator(".panel .link", has_text="total").click()
     assert marked(cell, "selected") == {"total"}
+    assert cell.evaluate("document.activeElement.id") == "panel-node"  # a reader goes on from there
     stage = cell.locator("#stage").bounding_box()
     cell.mouse.click(stage["x"] + 20, stage["y"] + 20)
     assert marked(cell, "selected") == set() and "The whole graph" in panel(cell)
@@ -207,6 +208,35 @@ def test_dragging_and_zooming(cell: Any) -> None:
     cell.mouse.click(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] - 12)
     box = cell.locator(named(cell, "next_h")).bounding_box()
     assert stage["y"] < box["y"] < stage["y"] + stage["height"]
+
+
+def test_two_fingers_zoom(visit: Visit, pages: dict[str, Path]) -> None:
+    page = visit.open(pages["cell"], viewport={"width": 420, "height": 860}, has_touch=True)
+    before = scale(page)
+    fingers = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *places: tuple[int, int]) -> None:
+        points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(places)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", (180, 300), (240, 300))
+    for spread in (20, 40, 60):
+        touch("touchMove", (180 - spread, 300), (240 + spread, 300))
+    touch("touchEnd")
+    page.wait_for_function("(before) => page.transform.scale > 2 * before", arg=before)
+    assert page.evaluate("page.selected") is None
+
+
+def test_what_is_out_of_sight_costs_nothing(visit: Visit, tmp_path: Path) -> None:
+    net, _ = zaremba(layers=8)
+    page = visit.open(mg.draw(net, tmp_path / "deep.html"))
+    page.evaluate("page.zoom(1 / page.transform.scale)")
+    page.evaluate("page.select(page.rows.get('output[2][16]').node, {center: true})")
+    page.wait_for_function("() => document.querySelectorAll('.node:not(.away)').length < 100")
+    assert page.locator(".node").count() > 150
+    assert page.locator(named(page, "l8.next_h")).is_visible()
+    page.keyboard.press("0")
+    page.wait_for_function("() => !document.querySelector('.node.away')")
 
 
 def test_light_and_dark(visit: Visit, pages: dict[str, Path]) -> None:

@@ -1,4 +1,7 @@
-"""Pictures of graphs: data (``picture``), Graphviz source (``source``), SVG (``svg``, ``finish``)."""
+"""Pictures of graphs: data (``picture``), Graphviz source (``source``), SVG (``svg``, ``finish``).
+
+The interactive page is a room of its own, ``page``.
+"""
 
 from minigraph.drawing.files import dot, draw, draw_failure
 

@@ -120,7 +120,14 @@ page.part("details", () => {
                 visited.slice(0, 200).map((node) => h("li", {}, nodeButton(node.id))))) : "");
     }
 
-    page.on("select", (node) => (node ? showNode(node) : showGraph()));
+    // The link that led to another node is gone with its text: the focus goes to the new one.
+    page.on("select", (node) => {
+        const reading = panel.element.contains(document.activeElement);
+        if (node) showNode(node);
+        else showGraph();
+        if (reading) panel.element.focus({preventScroll: true});
+        panel.element.parentElement.scrollTop = 0;
+    });
     page.on("view", () => { if (!page.selected) showGraph(); });
     showGraph();
 });
