@@ -13,7 +13,7 @@ import numpy as np
 
 from minigraph.compiler.ir import Op
 from minigraph.compiler.storage import Frame
-from minigraph.errors import NodeError
+from minigraph.errors import MinigraphError, NodeError
 from minigraph.nn.module import Module
 from minigraph.rnn.unroll import _moment
 from minigraph.tables import is_table, leaves, map_table
@@ -104,8 +104,8 @@ def _entry(table: Any, path: tuple[int, ...]) -> Any:
 
 def _told(op: Op, method: str, error: Exception, lines: list[str]) -> Exception:
     """Return the error with the node that it happened at, and ``lines`` about when."""
-    failure = error if hasattr(error, "context") else NodeError.wrap(error)
+    failure = error if isinstance(error, MinigraphError) else NodeError.wrap(error)
     if op.node is not None:
-        failure.context.append(f"in {method} of {op.node.describe()}")  # type: ignore[attr-defined]
-    failure.context.extend(lines)  # type: ignore[attr-defined]
+        failure.context.append(f"in {method} of {op.node.describe()}")
+    failure.context.extend(lines)
     return failure

@@ -55,14 +55,14 @@ class Compiled(Container):
     def __init__(self, net: Module) -> None:
         super().__init__()
         self._arguments = ((), {})
-        self.type(net.type())
+        self._setType(net._type)
         self.modules.append(net)
         self._forget()
 
     def _forget(self) -> None:
         self._known: dict[Any, tuple[Specialisation, Programs, dict[Optional[int], Run]]] = {}
         self._watch: Optional[Watch] = None
-        self._run: Optional[Run] = None
+        self._current: Optional[Run] = None
         self._eager = False
 
     @property
@@ -74,7 +74,7 @@ class Compiled(Container):
 
     def updateOutput(self, input: Any) -> Any:
         """Return the output for ``input``, as the network itself would."""
-        self._run = None
+        self._current = None
         run = None if gModule.observers else self._specialised_or_none(input)
         self._eager = run is None or not run.specialisation.regular
         if run is None or self._eager:
@@ -90,7 +90,7 @@ class Compiled(Container):
                 generator.setRNGState(state)
             self.output = self.net.forward(input)
             return self.output
-        self._run = run
+        self._current = run
         return self.output
 
     def _specialised_or_none(self, input: Any) -> Optional[Run]:
@@ -173,12 +173,12 @@ class Compiled(Container):
         return nullcontext() if self._watch.holds() else following(self.net, run.parameters)
 
     def _ready(self) -> Run:
-        if self._run is None:
+        if self._current is None:
             raise StateError(
                 "backward before forward: the compiled network has no saved activations; "
                 "call forward(input) first (an error or clearState() forgets them)"
             )
-        return self._run
+        return self._current
 
     def _fitted(self, gradOutput: Any) -> Any:
         return fit_gradient(gradOutput, self.output)
@@ -194,12 +194,12 @@ class Compiled(Container):
         ``print`` shows the programs with their operations, memory and bytes; the fields have the same
         as data (see ``PlanReport``). Raises ``StateError`` where nothing compiled has run.
         """
-        if self._run is None:
+        if self._current is None:
             ran = "the last forward ran the network itself" if self._eager else "nothing was compiled so far"
             raise StateError(
                 f"there is no plan: {ran}; call forward(input), outside of the debug mode and of traces"
             )
-        return report_of(self._run)
+        return report_of(self._current)
 
     # -- the rest of the module protocol -------------------------------------------------------------
 
@@ -215,7 +215,7 @@ class Compiled(Container):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_known": {}, "_watch": None, "_run": None}
+        return {**vars(self), "_known": {}, "_watch": None, "_current": None}
 
     def __repr__(self) -> str:
         return f"compiled {self.net!r}"

@@ -96,9 +96,9 @@ class Specialisation:
         name_rest(outputs, "output")
         self.input_values: list[Given] = [value for _, value in leaves(self.inputs)]
         ends = _Ends(writer)
-        self.outputs = ends.own(outputs) if not isinstance(outputs, Value) else ends.result(outputs)
+        self.outputs: Any = ends.own(outputs) if not isinstance(outputs, Value) else ends.result(outputs)
         self.output_values: list[Value] = [value for _, value in leaves(self.outputs)]
-        feedback = {}
+        feedback: dict[Value, list[Value]] = {}
         for source, target in self._fed():
             feedback[ends.fed(source)] = [target]
         drawing = [] if writer.drawing is None else [writer.drawing]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import ctypes
 from functools import partial
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Iterator, Optional, Sequence
 
 import numpy as np
 
 from minigraph.compiler.calls import Callees
 from minigraph.compiler.codegen.pool import Pool, shared_pool
-from minigraph.compiler.codegen.stages import Stage, pieces
+from minigraph.compiler.codegen.stages import MixedLoop, Stage, pieces
 from minigraph.compiler.codegen.writer import Writer
 from minigraph.compiler.native.jit import compile_ir
 from minigraph.compiler.numpy_executor import NumpyExecutor
 from minigraph.compiler.passes.fission import Segment
 from minigraph.compiler.storage import Frame, Storage
 
+#: What drivers take, and functions for one time step.
 _ARGUMENTS = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+_STEP = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
 class NativeProgram:
@@ -29,7 +31,8 @@ class NativeProgram:
     def __init__(self, segments: Sequence[Segment], storage: Storage, model: Frame, dtype: Any) -> None:
         self._pool: Pool = shared_pool()
         writer = Writer(model, storage, np.dtype(dtype), self._pool.threads, "program")
-        #: In order: the name of a native driver, or a segment for NumPy.
+        #: In order: the name of a native driver, a segment for NumPy, or a list: the parts of a step,
+        #: names of native functions and operations for NumPy.
         self._order: list[Any] = []
         stages: list[Stage] = []
 
@@ -42,8 +45,12 @@ class NativeProgram:
         for piece in self.pieces:
             if isinstance(piece, Stage):
                 stages.append(piece)
+                continue
+            end_run()
+            if isinstance(piece, MixedLoop):
+                parts = piece.parts
+                self._order.append([writer.step(p) if isinstance(p, Stage) else p for p in parts])
             else:
-                end_run()
                 self._order.append(piece)
         end_run()
         packing = writer.packing_driver()
@@ -53,10 +60,11 @@ class NativeProgram:
         self.slots = writer.slots
         self._functions: dict[str, Any] = {}
         if self.text:
-            library = compile_ir(self.text, "program")
-            self._library = library
+            library = self._library = compile_ir(self.text, "program")
             self._functions = {
-                name: library.function(name, *_ARGUMENTS) for name in self._order if isinstance(name, str)
+                name: library.function(name, *(_STEP if isinstance(item, list) else _ARGUMENTS))
+                for item in self._order for name in (item if isinstance(item, list) else [item])
+                if isinstance(name, str)
             }
 
     def bind(self, frame: Frame, backwards: bool, callees: Callees) -> Callable[[], None]:
@@ -70,9 +78,23 @@ class NativeProgram:
                 instructions.append(partial(
                     _share, self._functions[item], table.ctypes.data, T, self._pool.threads, self._pool
                 ))
+            elif isinstance(item, list):
+                instructions.extend(self._mixed(item, table.ctypes.data, numpy, T, backwards))
             else:
                 instructions.extend(numpy.bind(item, backwards))
         return partial(_run, instructions, (table, arrays))
+
+
+    def _mixed(
+        self, parts: list[Any], table: int, numpy: NumpyExecutor, T: int, backwards: bool
+    ) -> Iterator[Callable[[], Any]]:
+        """Yield the calls of a loop that is partly native."""
+        for t in reversed(range(T)) if backwards else range(T):
+            for part in parts:
+                if isinstance(part, str):
+                    yield partial(self._functions[part], table, t, 0, 1)
+                else:
+                    yield from numpy._bind(part, t)
 
 
 def _share(function: Any, table: int, T: int, threads: int, pool: Pool) -> None:

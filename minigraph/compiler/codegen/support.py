@@ -96,13 +96,14 @@ def _even_rows(matrix: Optional[Matrix]) -> bool:
     return matrix is not None and matrix.whole
 
 
-def _gradient_of(op: Op) -> np.ndarray:
+def gradient_of(op: Op) -> np.ndarray:
+    """Return the array that an accumulation adds to."""
     parameter = op.attributes["parameter"]
     return getattr(parameter.module, parameter.gradient)
 
 
 def _accumulate(frame: Frame, op: Op) -> bool:
-    target = _gradient_of(op)
+    target = gradient_of(op)
     gradient = as_rows(frame, op.inputs[0])
     return (
         target.flags.c_contiguous and gradient is not None and _over_all(gradient)
@@ -116,12 +117,12 @@ def _over_all(matrix: Matrix) -> bool:
 
 def _accumulate_product(frame: Frame, op: Op) -> bool:
     matrices = [as_rows(frame, value) for value in op.inputs]
-    return _gradient_of(op).flags.c_contiguous and all(m is not None and _over_all(m) for m in matrices)
+    return gradient_of(op).flags.c_contiguous and all(m is not None and _over_all(m) for m in matrices)
 
 
 def _accumulate_rows(frame: Frame, op: Op) -> bool:
     gradient, index = op.inputs
     return (
-        _gradient_of(op).flags.c_contiguous and frame.arrays[index].flags.c_contiguous
+        gradient_of(op).flags.c_contiguous and frame.arrays[index].flags.c_contiguous
         and _even_rows(as_rows(frame, gradient))
     )

@@ -7,6 +7,7 @@ worth it. Nothing depends on the number of time steps.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Callable, Optional, Sequence, Union
 
 import numpy as np
@@ -93,9 +94,8 @@ class Writer:
 
     def _sharing(self, stage: Stage) -> tuple[int, int]:
         """Return the stage's work (fixed, per time step); zeros where it cannot be shared."""
-        if stage.kind == "loop" and self._unit(stage) < ROWS_PER_THREAD * self._threads:
-            return 0, 0
-        if stage.kind == "rows" and self._frame.T is None:
+        by_sample = stage.kind == "loop" or (stage.kind == "rows" and self._frame.T is None)
+        if by_sample and self._unit(stage) < ROWS_PER_THREAD * self._threads:
             return 0, 0
         work = sum(_work(op) for op in stage.ops)
         return (work, 0) if self._frame.T is None else (0, work)
@@ -109,17 +109,24 @@ class Writer:
                     sizes.add(value.shape[0] if value.ndim > 1 else 1)
         return sizes.pop() if len(sizes) == 1 else 1
 
+    def step(self, stage: Stage) -> str:
+        """Write a function that does one time step, given in place of ``T``; return its name."""
+        return self._stage(stage)
+
     def _stage(self, stage: Stage) -> str:
         name = f"{self._name}_stage{self._stages}"
         self._stages += 1
-        f = Function(name, _PARAMETERS, internal=True)
+        f = Function(name, _PARAMETERS, internal=stage.kind != "step")
         emit = _Emitter(self, f)
         for op in stage.ops:
             emit.declare(op)
-        if stage.kind == "loop":
-            self._loop(stage, f, emit)
+        if stage.kind == "loop" or (stage.kind == "rows" and self._frame.T is None):
+            self._loop(stage, f, emit)  # without time: once around
+        elif stage.kind == "step":
+            for op in stage.ops:
+                emit.at(op, f["T"], f.value("i64", 0), 1, 1)
         elif stage.kind == "rows":
-            start, stop = self._share(f, f["T"] if self._frame.T is not None else None)
+            start, stop = self._share(f, f["T"])
             for op in stage.ops:
                 emit.over_time(op, start, stop)
         else:
@@ -128,10 +135,8 @@ class Writer:
         self._texts.append(f.finish())
         return name
 
-    def _share(self, f: Function, count: Optional[Register]) -> tuple[Count, Count]:
+    def _share(self, f: Function, count: Register) -> tuple[Register, Register]:
         """Return where this thread's part of ``count`` things begins and ends."""
-        if count is None:
-            return 0, 1
         return count * f["part"] // f["parts"], count * (f["part"] + 1) // f["parts"]
 
     def _loop(self, stage: Stage, f: Function, emit: "_Emitter") -> None:
@@ -158,10 +163,10 @@ class Writer:
         for packed in self.slots.packs:
             kernel = self.kernel(
                 ("pack", packed.transposed),
-                lambda label, packed=packed: define_pack(label, self._dtype, transpose=not packed.transposed),
+                partial(define_pack, dtype=self._dtype, transpose=not packed.transposed),
             )
             panels = f.value("i64", -(-packed.N // panel))
-            start, stop = (each * panel for each in self._share(f, panels))  # type: ignore[operator]
+            start, stop = (each * panel for each in self._share(f, panels))
             source = f.load("ptr", f.at(f["table"], self.slots.of(packed.parameter), "ptr"))
             target = f.load("ptr", f.at(f["table"], self.slots.of(packed), "ptr"))
             stride = packed.parameter.shape[1]
@@ -223,17 +228,14 @@ class _Emitter:
 
         self._do(op, place, rows, lambda matrix: matrix)
 
-    def over_time(self, op: Op, start: Count, stop: Count) -> None:
+    def over_time(self, op: Op, start: Register, stop: Register) -> None:
         """Do ``op`` for the time steps ``start`` to ``stop``, at once where the memory allows."""
         f, matrices = self._f, list(self._matrices(op))
-        if isinstance(start, int):
-            self._do(op, lambda value, m: self._bases[value], lambda m: m.rows, lambda m: m)
-            return
         if all(m.rows == 1 or m.whole for m in matrices):
-            steps = stop - start  # type: ignore[operator]
+            steps = stop - start
 
             def place(value: Any, matrix: Matrix) -> Register:
-                return f.at(self._bases[value], start * matrix.time, self._w._scalar)  # type: ignore
+                return f.at(self._bases[value], start * matrix.time, self._w._scalar)
 
             self._do(op, place, lambda m: steps * m.rows, lambda m: m.over_time())
             return
@@ -287,7 +289,7 @@ class _Emitter:
         f, shape = self._f, op.outputs[0].shape
         body, results = op.attributes.get("body", ()), op.attributes.get("results", (0,))
         renamed: dict[int, Union[int, float]] = {}
-        operands = []
+        operands: list[tuple[Value, Matrix]] = []
         for position, value in enumerate(op.inputs):
             number = number_of(op, position) if op.primitive == "fused" else None
             if number is not None:
@@ -382,7 +384,7 @@ class _Emitter:
         count: Count = f["T"] * matrix.rows if matrix.time else matrix.rows
         first = matrix.over_time()
         start, stop = self._w._share(f, f.value("i64", matrix.cols))
-        share = stop - start  # type: ignore[operator]
+        share = stop - start
         source = f.at(self._bases[op.inputs[0]], start, self._w._scalar)
         if op.primitive == "accumulate":
             kernel = self._w.kernel(

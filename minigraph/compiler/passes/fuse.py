@@ -37,12 +37,12 @@ def fuse(segment: Segment, read_elsewhere: frozenset[Value]) -> Segment:
     done: set[tuple] = set()
     ops: list[Op] = []
     for op in sorted(segment.ops, key=lambda op: order[op]):
-        key = region_of.get(op)
-        if key is None:
+        region = region_of.get(op)
+        if region is None:
             ops.append(op)
-        elif key not in done:
-            done.add(key)
-            ops.append(_region(groups[key], consumers, read_elsewhere))
+        elif region not in done:
+            done.add(region)
+            ops.append(_region(groups[region], consumers, read_elsewhere))
     return Segment(ops, segment.loop)
 
 
