@@ -18,16 +18,18 @@ def program_report(
     nodes: Optional[Mapping[Any, str]] = None,
     buffers: Optional[Mapping[Value, int]] = None,
     native: Optional[Mapping[Op, bool]] = None,
+    time: bool = True,
 ) -> PlanProgram:
     """Return the report of a program as it stands between any two passes.
 
     ``nodes`` are the names of the user's nodes, ``buffers`` the number of each value's memory, where
-    it has any yet, and ``native`` tells which operations are native code.
+    it has any yet, and ``native`` tells which operations are native code. Without
+    ``time`` the segments run one after the other, each once.
     """
     writer = _Writer(program, nodes or {}, buffers or {}, native or {})
     found = [
-        PlanSegment(when, segment.loop, [writer.operation(op) for op in segment.ops])
-        for segment, when in zip(segments, _when(segments, program))
+        PlanSegment(when, segment.loop and time, [writer.operation(op) for op in segment.ops])
+        for segment, when in zip(segments, _when(segments, program) if time else ["once"] * len(segments))
     ]
     return PlanProgram(name, found, writer.edges(segments))
 
@@ -94,7 +96,6 @@ class _Writer:
 
 
 def _when(segments: Sequence[Segment], program: Program) -> list[str]:
-    recurrent = bool(program.feedback)
     back = ", from the last to the first step" if program.backwards else ""
     loops = [position for position, segment in enumerate(segments) if segment.loop]
     found = []
@@ -103,7 +104,7 @@ def _when(segments: Sequence[Segment], program: Program) -> list[str]:
             number = f" {loops.index(position) + 1}" if len(loops) > 1 else ""
             found.append(f"loop{number} over time{back}")
         elif not loops:
-            found.append("all time steps at once" if recurrent else "once")
+            found.append("all time steps at once")
         elif position < loops[0]:
             found.append("before the loop, all time steps at once")
         else:

@@ -28,7 +28,8 @@ def report_of(run: Run) -> PlanReport:
     programs = []
     for name, plan in [("forward", spec.forward), *((_title(each.plan), each.plan) for each in backward)]:
         programs.append(program_report(
-            plan.program, plan.segments, name, spec.names, number_of, _native(run, plan, frame)
+            plan.program, plan.segments, name, spec.names, number_of, _native(run, plan, frame),
+            frame.T is not None,
         ))
     native = any(_pieces(run, plan) is not None for plan in _plans(run))
     return PlanReport(

@@ -123,7 +123,7 @@ def plan_svg(svg: str, program: PlanProgram, title: str = "") -> str:
                 texts[-1].set("font-size", str(SMALL_SIZE))
         elif group.get("class") == "edge":
             edge = next(edges)
-            heading.text = edge.value + (", to the next step" if edge.later else "")
+            heading.text = edge.value + (", fed back" if edge.later else "")
         else:
             heading.text = texts[0].text if texts else ""
     heading = drawing.find(f"{_SVG}title")
