@@ -101,11 +101,9 @@ page.part("player", () => {
         player.go(whole ? player.steps.length : player.indexOf(event.node, t), 2);
     };
 
-    // Another time step, at the same node.
-    player.goTo = (t) => {
-        const near = player.times.reduce((best, each) => (Math.abs(each - t) < Math.abs(best - t) ? each : best));
-        player.go(player.indexOf(player.step.event.node, near), 2);
-    };
+    // Another time step, at the same node. (Of a long sequence not every step has its events here.)
+    player.timeNear = (t) => player.times.reduce((best, each) => (Math.abs(each - t) < Math.abs(best - t) ? each : best));
+    player.goTo = (t) => player.go(player.indexOf(player.step.event.node, player.timeNear(t)), 2);
 
     player.goToMark = (mark) => {
         player.pause();

@@ -7,7 +7,8 @@ page.part("player_colors", () => {
     const DECADES = 12;
 
     const scale = player.scale = {};
-    player.symbols = {nan: "NaN", inf: "\u221e", zero: "0", vanishing: "\u25bc", exploding: "\u25b2", nothing: "\u2013"};
+    player.symbols = {nan: "NaN", inf: "\u221e", zero: "0", vanishing: "\u25bc", exploding: "\u25b2",
+        nothing: "\u2013"};
     player.kinds = {nan: "NaN", inf: "Inf", zero: "zero", vanishing: "vanishing", exploding: "exploding",
         nothing: "no gradient"};
 
@@ -53,10 +54,11 @@ page.part("player_colors", () => {
     const mix = (part, from, to) => from + part * (to - from);
 
     // From a pale blue over green to orange; always further from the paper, so that it works in grey.
+    // Strong colours are for bars and lines, the others for boxes with words in them.
     scale.ramp = (part, strong = false) => {
-        const hue = mix(part, 250, 45);
-        if (isDark()) return `oklch(${mix(part, strong ? 0.45 : 0.3, strong ? 0.8 : 0.54).toFixed(3)} ${mix(part, 0.045, 0.13).toFixed(3)} ${hue.toFixed(0)})`;
-        return `oklch(${mix(part, strong ? 0.8 : 0.955, strong ? 0.58 : 0.77).toFixed(3)} ${mix(part, 0.03, 0.15).toFixed(3)} ${hue.toFixed(0)})`;
+        const [from, to] = isDark() ? (strong ? [0.45, 0.8] : [0.3, 0.54]) : (strong ? [0.8, 0.58] : [0.955, 0.77]);
+        const chroma = isDark() ? mix(part, 0.045, 0.13) : mix(part, 0.03, 0.15);
+        return `oklch(${mix(part, from, to).toFixed(3)} ${chroma.toFixed(3)} ${mix(part, 250, 45).toFixed(0)})`;
     };
 
     scale.color = (norm, strong = false) => {
@@ -84,29 +86,46 @@ page.part("player_colors", () => {
         return bar;
     };
 
-    // The legend: the ramp with its decades, and the symbols that occur.
-    player.legend = () => {
+    // -- the legend ----------------------------------------------------------------------------------
+
+    const WIDTH = 150;
+    const EDGE = 15;
+    const STEPS = 24;
+    const ORDER = ["vanishing", "exploding", "zero", "nan", "inf", "nothing"];
+
+    function tick(power, x) {
+        const plain = Math.abs(power) <= 2 || power % 1;
+        const text = plain ? player.brief(Number((10 ** power).toPrecision(2)))
+            : ["10", s("tspan", {dy: -4, "font-size": 8}, String(power).replace("-", "\u2212"))];
+        return s("text", {x, y: 22, "text-anchor": "middle"}, text);
+    }
+
+    function wedge() {
         const {low, high} = scale.range();
-        const WIDTH = 150;
-        const steps = 24;
         const every = high - low <= 2 ? 0.5 : Math.ceil((high - low) / 4);
         const ticks = [];
         for (let power = every < 1 ? low : Math.ceil(low); power <= high + 1e-9; power += every) {
-            const x = (WIDTH * (power - low)) / (high - low);
-            ticks.push(s("text", {x: x + 15, y: 22, "text-anchor": "middle"}, Math.abs(power) <= 2 || power % 1
-                ? player.brief(Number((10 ** power).toPrecision(2)))
-                : ["10", s("tspan", {dy: -4, "font-size": 8}, String(power).replace("-", "\u2212"))]));
+            ticks.push(tick(power, EDGE + (WIDTH * (power - low)) / (high - low)));
         }
-        const states = new Set(player.steps.map((step) => step.event.state).filter((state) => player.symbols[state]));
-        return h("div", {class: "trace-legend", role: "img",
-            "aria-label": `Colour and length tell the norm, from ${player.brief(10 ** low)} to ${player.brief(10 ** high)}, on a logarithmic scale`},
-        h("span", null, player.direction === "backward" ? "\u2016gradient\u2016" : "\u2016output\u2016"),
-        s("svg", {width: WIDTH + 30, height: 26, viewBox: `0 0 ${WIDTH + 30} 26`, "aria-hidden": "true"},
-            Array.from({length: steps}, (_, k) => s("rect", {x: 15 + (k * WIDTH) / steps, y: 9 - (7 * (k + 1)) / steps,
-                width: WIDTH / steps + 0.5, height: 2 + (7 * (k + 1)) / steps, fill: scale.ramp((k + 0.5) / steps, true)})),
-            ticks),
-        ["vanishing", "exploding", "zero", "nan", "inf", "nothing"].filter((state) => states.has(state)).map((state) =>
+        const bars = Array.from({length: STEPS}, (_, k) => {
+            const tall = (7 * (k + 1)) / STEPS;
+            return s("rect", {x: EDGE + (k * WIDTH) / STEPS, y: 9 - tall, width: WIDTH / STEPS + 0.5, height: 2 + tall,
+                fill: scale.ramp((k + 0.5) / STEPS, true)});
+        });
+        const full = WIDTH + 2 * EDGE;
+        return s("svg", {width: full, height: 26, viewBox: `0 0 ${full} 26`, "aria-hidden": "true"}, bars, ticks);
+    }
+
+    // The ramp with its numbers, and the symbols that occur.
+    player.legend = () => {
+        const {low, high} = scale.range();
+        const states = new Set(player.steps.map((step) => step.event.state));
+        const symbols = ORDER.filter((state) => states.has(state)).map((state) =>
             h("span", {class: `trace-symbol ${state}`, title: player.trace.rules[state] || "no gradient arrived"},
-                h("b", null, player.symbols[state]), ` ${player.kinds[state]}`)));
+                h("b", null, player.symbols[state]), ` ${player.kinds[state]}`));
+        return h("div", {class: "trace-legend", role: "img", "aria-label": "Colour and length tell the norm, from " +
+            `${player.brief(10 ** low)} to ${player.brief(10 ** high)}, on a logarithmic scale`},
+        h("span", null, player.direction === "backward" ? "\u2016gradient\u2016" : "\u2016output\u2016"),
+        wedge(), symbols);
     };
 });

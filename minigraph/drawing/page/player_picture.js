@@ -43,8 +43,8 @@ page.part("player_picture", () => {
         paint(id, color) {
             if (this.colors.get(id) === color) return;
             this.colors.set(id, color);
-            const {shapes, element, cell, shared} = this.nodeOf(id);
-            if (!shared) return page.paint(id, color);
+            const {shapes, element, cell, copied} = this.nodeOf(id);
+            if (!copied) return page.paint(id, color);
             for (const shape of shapes) {
                 if (shape.getAttribute("fill") === "none") continue;
                 if (color === null) shape.style.removeProperty("fill");
@@ -60,7 +60,8 @@ page.part("player_picture", () => {
                 return;
             }
             if (!badge) {
-                badge = {group: s("g"), rect: s("rect", {height: 13, rx: 6.5}), text: s("text", {"text-anchor": "middle"})};
+                badge = {group: s("g"), rect: s("rect", {height: 13, rx: 6.5}),
+                    text: s("text", {"text-anchor": "middle"})};
                 badge.group.append(badge.rect, badge.text);
                 this.layer.append(badge.group);
                 known.set(id, badge);
@@ -101,8 +102,7 @@ page.part("player_picture", () => {
                 const found = this.nodeOf(id);
                 const value = nodes.get(id);
                 this.paint(id, value ? scale.color(value.norm) : dim ? "var(--paper)" : null);
-                const symbol = value && !found.cell && ["vanishing", "exploding"].includes(value.state) ? `${player.symbols[value.state]} ` : "";
-                this.pill(this.badges, id, value ? symbol + player.brief(value.norm) : "", value && value.state ? value.state : "");
+                this.pill(this.badges, id, value ? this.textOf(value, found) : "", value && value.state ? value.state : "");
                 this.pill(this.flags, id, value && value.first ? `\u2691 ${value.first}` : "", "first");
                 const own = (found.cell || found.element).classList;
                 own.toggle("trace-first", Boolean(value && value.first));
@@ -111,6 +111,11 @@ page.part("player_picture", () => {
             }
             for (const edge of this.lines.keys()) if (!lines.has(edge)) this.line(edge, null);
             for (const [edge, value] of lines) this.line(edge, value);
+        }
+
+        textOf(value, {cell}) {
+            const said = !cell && ["vanishing", "exploding"].includes(value.state);
+            return `${said ? `${player.symbols[value.state]} ` : ""}${player.brief(value.norm)}`;
         }
 
         line(edge, value) {
@@ -122,13 +127,15 @@ page.part("player_picture", () => {
             line.classList.toggle("trace-line", Boolean(value));
             line.classList.toggle("trace-now", Boolean(value && value.now));
             line.classList.toggle("trace-none", Boolean(value && value.norm === null));
-            for (const [name, text] of [
-                ["--trace-color", value ? (value.norm ? typeof value.norm === "number" ? scale.color(value.norm, true) : "var(--warning)" : "var(--edge)") : ""],
-                ["--trace-width", value ? (1 + 3.5 * scale.part(value.norm)).toFixed(2) : ""],
-            ]) {
-                if (text) line.style.setProperty(name, text);
-                else line.style.removeProperty(name);
+            if (!value) {
+                line.style.removeProperty("--trace-color");
+                line.style.removeProperty("--trace-width");
+                return;
             }
+            const broken = typeof value.norm === "string";
+            line.style.setProperty("--trace-color",
+                broken ? "var(--warning)" : value.norm ? scale.color(value.norm, true) : "var(--edge)");
+            line.style.setProperty("--trace-width", (1 + 3.5 * scale.part(value.norm)).toFixed(2));
         }
 
         // Dots from end to end of the lines, one line after the other if `inTurn`.
@@ -136,7 +143,8 @@ page.part("player_picture", () => {
             this.dots.replaceChildren();
             if (player.calm) return;
             const moving = edges.map(({edge, norm}) => ({line: this.lineOf(edge), norm}))
-                .filter(({line}) => line && !line.classList.contains("away")).map(({line, norm}) => ({path: line.querySelector(".line, path"), norm}));
+                .filter(({line}) => line && !line.classList.contains("away"))
+                .map(({line, norm}) => ({path: line.querySelector(".line, path"), norm}));
             const circles = moving.map(({path, norm}) => {
                 const circle = s("circle", {r: 3 + 4 * scale.part(norm), class: "trace-dot"});
                 circle.style.fill = typeof norm === "number" ? scale.color(norm, true) : "var(--warning)";
@@ -172,8 +180,8 @@ page.part("player_picture", () => {
 
     // -- what is to be seen at the present position ------------------------------------------------
 
-    const FIRST = {nan: "first NaN", inf: "first Inf", vanishing: "vanishing from here", exploding: "exploding from here",
-        zero: "zero from here"};
+    const FIRST = {nan: "first NaN", inf: "first Inf", vanishing: "vanishing from here",
+        exploding: "exploding from here", zero: "zero from here"};
 
     function contributions(pass, indices, home) {
         return indices.map((index) => pass.contributions[index]).map((each) => ({
@@ -223,8 +231,12 @@ page.part("player_picture", () => {
         return timed.get(steps).get(t);
     }
 
-    // At one time step: the largest differences are known of all time steps together only.
+    // Over time the largest differences are known of all steps together only: statistics decide.
     function differ(step) {
+        if (!player.unrolled) {
+            const far = player.second.difference.nodes[step.event.node];
+            return far && (player.direction === "forward" ? far.forward : far.sum);
+        }
         const other = player.counterpart(step);
         const [one, two] = [step.event.facts, other && other.facts];
         return one && two ? ["norm", "min", "max", "mean"].some((key) => one[key] !== two[key]) : one !== two;
@@ -250,20 +262,18 @@ page.part("player_picture", () => {
             const place = places.get(step.event.node);
             if (!place) continue;
             const current = step === now;
-            const far = difference && difference.nodes[step.event.node];
+            const id = step.event.node;
             if (!current || player.phase > 0) {
-                nodes.set(step.event.node, {
-                    norm: place.norm, state: place.state,
-                    first: marks.get(step.event.node) || (step.event.node === firstDifference ? "first difference" : ""),
-                    differs: far && (player.unrolled ? differ(step) : player.direction === "forward" ? far.forward : far.sum),
+                nodes.set(id, {
+                    norm: place.norm, state: place.state, differs: difference && differ(step),
+                    first: marks.get(id) || (id === firstDifference ? "first difference" : ""),
                 });
             }
             const {inward} = place;
             const outward = current && player.phase < player.phases - 1 ? [] : place.outward;
-            for (const part of inward) if (part.edge) lines.set(part.edge, {norm: part.norm, now: current && player.phase === 0});
-            for (const part of outward) {
-                if (part.edge && part.given) lines.set(part.edge, {norm: part.norm, now: current && player.phase === 2});
-            }
+            const draw = (part, phase) => lines.set(part.edge, {norm: part.norm, now: current && player.phase === phase});
+            for (const part of inward) if (part.edge) draw(part, 0);
+            for (const part of outward) if (part.edge && part.given) draw(part, 2);
             if (current) moving = player.phase === 0 ? inward : player.phase === 2 ? outward : [];
         }
         return {nodes, lines, active: now ? now.event.node : null, dim: Boolean(now),
@@ -280,9 +290,9 @@ page.part("player_picture", () => {
             if (how === "theme") each.surface.colors.clear();
             const shown = model(each);
             each.surface.show({...shown, active: shown.active === null ? null : drawn(shown.active)});
-            const animate = ["play", "step", "phase"].includes(how) && (how !== "play" || player.showsPhases());
-            if (animate) each.surface.run(shown.moving, player.phaseTime() * 0.95, player.direction === "backward", player.phase === 0);
-            else each.surface.dots.replaceChildren();
+            const animate = how === "step" || how === "phase" || (how === "play" && player.showsPhases());
+            each.surface.run(animate ? shown.moving : [], player.phaseTime() * 0.95, player.direction === "backward",
+                player.phase === 0);
         }
         if (!player.whole && !["select", "theme", "slide"].includes(how)) page.reveal([player.step.event.node]);
     });

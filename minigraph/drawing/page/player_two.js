@@ -22,10 +22,13 @@ page.copy = (() => {
     }
     copy.removeAttribute("id");
     copy.setAttribute("aria-hidden", "true");
-    for (const element of copy.querySelectorAll(".selected, .beside, .lit")) element.classList.remove("selected", "beside", "lit");
+    for (const name of ["selected", "beside", "lit", "away"]) {
+        for (const element of copy.querySelectorAll(`.${name}`)) element.classList.remove(name);
+    }
     const frame = s("g", {class: "trace-copy", transform: `translate(${shift.x} ${shift.y})`}, copy);
-    const heading = (text, left, top) => s("text", {class: "trace-heading", "text-anchor": "middle", x: left, y: top}, text);
-    picture.append(frame, heading("first", x + width / 2, y + height + 18), heading("second", x + width / 2 + shift.x, y + height + 18 + shift.y));
+    const heading = (text, right, down) => s("text", {class: "trace-heading", "text-anchor": "middle",
+        x: x + width / 2 + right, y: y + height + 18 + down}, text);
+    picture.append(frame, heading("first", 0, 0), heading("second", shift.x, shift.y));
     picture.setAttribute("viewBox", beside
         ? `${x} ${y} ${2 * width + GAP} ${height + TITLE}`
         : `${x} ${y} ${width} ${2 * height + GAP + TITLE}`);
@@ -35,7 +38,8 @@ page.copy = (() => {
         const element = elements.get(node.box);
         if (!element) continue;
         const cell = node.box === node.id ? null : element.querySelector(`.cell[data-id="${node.id}"]`);
-        records.set(node.id, {element, cell, shapes: cell ? [cell] : [...element.querySelectorAll(".outline")], shared: true});
+        const shapes = cell ? [cell] : [...element.querySelectorAll(".outline")];
+        records.set(node.id, {element, cell, shapes, copied: true});
     }
     return {drawing: copy, records, lines, beside};
 })();
@@ -46,16 +50,19 @@ page.part("player_two", () => {
     const {difference} = player.second;
     const back = new Map(Object.entries(difference.match).map(([one, two]) => [two, Number(one)]));
     player.home = (id) => (back.has(id) ? back.get(id) : id);
-    const surface = new player.Surface(copy.drawing, (id) => copy.records.get(id) || null, (edge) => copy.lines.get(edge.element) || null);
+    const surface = new player.Surface(copy.drawing, (id) => copy.records.get(id) || null,
+        (edge) => copy.lines.get(edge.element) || null);
     player.surfaces.push({surface, which: player.second, home: player.home});
 
     // -- the table --------------------------------------------------------------------------------------
 
     const panel = page.panel({id: "difference", title: "Difference", order: 5});
-    const KINDS = {forward: "output", sum: "gradient", contribution: "contribution", parameter: "parameter", gradInput: "gradInput", output: "net output"};
+    const KINDS = {forward: "output", sum: "gradient", contribution: "contribution", parameter: "parameter",
+        gradInput: "gradInput", output: "net output"};
     const {rows} = difference;
+    const kinds = [...new Set(rows.map((row) => row.kind))];
     const only = h("select", {class: "button", "aria-label": "Which differences", onchange: fill},
-        h("option", {value: ""}, "all kinds"), [...new Set(rows.map((row) => row.kind))].map((kind) => h("option", {value: kind}, KINDS[kind])));
+        h("option", {value: ""}, "all kinds"), kinds.map((kind) => h("option", {value: kind}, KINDS[kind])));
     const body = h("ol", {class: "trace-differences"});
     const SHOWN = 120;
 
@@ -76,37 +83,56 @@ page.part("player_two", () => {
         page.reveal([row.node]);
     }
 
-    function fill() {
-        const found = rows.filter((row) => !only.value || row.kind === only.value);
-        const most = Math.log10(Math.max(...rows.map((row) => (typeof row.abs === "number" ? row.abs : 0)), 1e-300));
-        body.replaceChildren(...found.slice(0, SHOWN).map((row) => {
-            const bar = h("span", {class: "trace-bar", "aria-hidden": "true"}, h("span", {class: typeof row.abs === "string" ? "broken" : "plain"}));
-            bar.firstChild.style.width = typeof row.abs === "string" ? "100%" : `${Math.max(3, 100 * (1 + (Math.log10(row.abs) - most) / 4))}%`;
-            const where = `${row.step === null ? "" : `t = ${row.step + 1}: `}${placeOf(row)}`;
-            const rel = typeof row.rel === "number" ? `${player.brief(100 * row.rel)} %` : player.brief(row.rel);
-            return h("li", null,
-                h("div", null, row.node === null ? h("b", null, where) : h("button", {class: "link", onclick: () => goTo(row)}, where),
-                    h("span", {class: "hint"}, ` ${KINDS[row.kind] || row.kind}${row.note ? `, ${row.note}` : ""}`)),
-                h("div", {class: "tabular", title: row.entry ? `largest difference at ${row.entry}` : null}, bar,
-                    ` ${player.brief(row.abs)} (${rel}) `, h("span", {class: "hint"}, `norms ${player.brief(row.first)} | ${player.brief(row.second)}`)));
-        }));
+    const link = (row, text) => h("button", {class: "link", onclick: () => goTo(row)}, text);
+    const sizes = rows.map((row) => row.abs).filter((size) => typeof size === "number");
+    const most = Math.log10(Math.max(...sizes, 1e-300));
+
+    // Four powers of ten fit on a bar; what cannot be subtracted has a hatched one.
+    function bar(size) {
+        const inner = h("span", {class: typeof size === "string" ? "broken" : "plain"});
+        inner.style.width = typeof size === "string" ? "100%" : `${Math.max(3, 100 + 25 * (Math.log10(size) - most))}%`;
+        return h("span", {class: "trace-bar", "aria-hidden": "true"}, inner);
     }
 
-    const firsts = ["forward", "backward"].map((pass) => {
+    function item(row) {
+        const {brief} = player;
+        const where = `${row.step === null ? "" : `t = ${row.step + 1}: `}${placeOf(row)}`;
+        const part = typeof row.rel === "number" ? `${brief(100 * row.rel)} %` : brief(row.rel);
+        return h("li", null,
+            h("div", null, row.node === null ? h("b", null, where) : link(row, where),
+                h("span", {class: "hint"}, ` ${KINDS[row.kind]}${row.note ? `, ${row.note}` : ""}`)),
+            h("div", {class: "tabular", title: row.entry ? `largest difference at ${row.entry}` : null},
+                bar(row.abs), ` ${brief(row.abs)} (${part}) `,
+                h("span", {class: "hint"}, `norms ${brief(row.first)} | ${brief(row.second)}`)));
+    }
+
+    function fill() {
+        body.replaceChildren(...rows.filter((row) => !only.value || row.kind === only.value).slice(0, SHOWN).map(item));
+    }
+
+    function parting(pass, title) {
         const first = difference.first[pass];
-        return h("p", null, h("b", null, `${pass === "forward" ? "Outputs" : "Gradients"}: `), first === null ? "no difference"
-            : ["they part at ", h("button", {class: "link", onclick: () => goTo({kind: pass === "forward" ? "forward" : "sum", ...first})}, player.labelOf(first.node)),
+        const kind = pass === "forward" ? "forward" : "sum";
+        return h("p", null, h("b", null, `${title}: `), first === null ? "no difference"
+            : ["they part at ", link({kind, ...first}, player.labelOf(first.node)),
                 first.step === null ? "" : `, t = ${first.step + 1}`]);
-    });
-    panel.element.append(...[
-        h("p", null, difference.same ? `The traces agree in all ${difference.compared} quantities.`
-            : `${difference.count} of ${difference.compared} quantities differ.`),
-        ...firsts,
-        difference.alike ? null : h("p", {class: "trace-why"}, "The two networks are not built alike: the picture is the first's, and what has no counterpart stays blank."),
-        difference.same ? null : h("p", {class: "trace-only"}, only,
-            h("span", {class: "hint"}, ` the largest difference of two entries, worst first${difference.count > rows.length ? `, ${rows.length} of ${difference.count}` : ""}`)),
-        difference.same ? null : body,
-    ].filter(Boolean));
+    }
+
+    const {same, alike, count, compared} = difference;
+    const listed = count > rows.length ? `, ${rows.length} of ${count}` : "";
+    panel.element.append(
+        h("p", null, same ? `The traces agree in all ${compared} quantities.`
+            : `${count} of ${compared} quantities differ.`),
+        parting("forward", "Outputs"),
+        parting("backward", "Gradients"));
+    if (!alike) {
+        panel.element.append(h("p", {class: "trace-why"}, "The two networks are not built alike: the picture is the " +
+            "first's, and what has no counterpart stays blank."));
+    }
+    if (!same) {
+        panel.element.append(h("p", {class: "trace-only"}, only,
+            h("span", {class: "hint"}, ` the largest difference of two entries, worst first${listed}`)), body);
+    }
     fill();
     page.stage.classList.add("trace-pair");
     page.stage.append(h("div", {class: "overlay trace-sides", "aria-hidden": "true"},
