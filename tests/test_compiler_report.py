@@ -119,6 +119,24 @@ def test_which_part_is_native(executor: str) -> None:
     assert (plan.threads > 0) == (executor == "native")
 
 
+@pytest.mark.fast
+def test_a_loop_that_is_native_in_part() -> None:
+    pytest.importorskip("llvmlite")
+    x, prev_h = nn.Identity()().annotate(name="x"), nn.Identity()().annotate(name="prev_h")
+    sums = nn.CAddTable()([nn.Linear(D, H)(x), nn.Linear(H, H)(prev_h)])
+    kept = nn.SpatialMaxPooling(1, 1)(nn.Reshape(1, 2, 2)(sums)).annotate(name="pooled")
+    next_h = nn.Tanh()(nn.Reshape(H)(kept)).annotate(name="next_h")
+    fast = mg.compile(mg.rnn.Unroll(nn.gModule([x, prev_h], [next_h]), {"next_h": "prev_h"}))
+    fast.forward([np.ones((T, B, D)), np.ones((B, H))])
+    plan = fast.plan()
+    (loop,) = [segment for segment in plan.forward.segments if segment.loop]
+    native = {op.kind: op.native for op in loop.operations if op.kind != "window"}
+    assert native["module"] is False and native["product"] is True
+    assert "  loop over time" in str(plan).splitlines()  # not as a whole
+    assert re.search(r"^    module \(NumPy\) .* pooled = nn.SpatialMaxPooling\(", str(plan), re.M)
+    assert re.search(r"^    product \(native\) ", str(plan), re.M)
+
+
 def test_bytes_are_those_of_the_arrays(executor: str) -> None:
     fast, input = lstm(layers=1)
     plan = after_both(fast, input)

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigraph.compiler.codegen.pool import shared_pool
 from minigraph.compiler.codegen.slots import Packed
-from minigraph.compiler.codegen.stages import Piece, Stage
+from minigraph.compiler.codegen.stages import MixedLoop, Piece, Stage
 from minigraph.compiler.formulas import Names
 from minigraph.compiler.ir import Constant, Op, Parameter, Value
 from minigraph.compiler.report import GROUPS, PlanBuffer, PlanReport
@@ -54,7 +54,12 @@ def _native(run: Run, plan: Plan, frame: Frame) -> dict[Op, bool]:
             op: False for segment in plan.segments for op in segment.ops
             if not is_view(op) and (op.primitive != "concat" or frame.copied[op])
         }
-    return {op: isinstance(piece, Stage) for piece in pieces for op in piece.ops}
+    found: dict[Op, bool] = {}
+    for piece in pieces:
+        for part in piece.parts if isinstance(piece, MixedLoop) else [piece]:
+            ops = [part] if isinstance(part, Op) else part.ops
+            found.update(dict.fromkeys(ops, isinstance(part, Stage)))
+    return found
 
 
 # -- memory ------------------------------------------------------------------------------------------
