@@ -101,13 +101,17 @@ class Writer:
         return (work, 0) if self._frame.T is None else (0, work)
 
     def _unit(self, stage: Stage) -> int:
-        """Return the size of the axis along which a loop can be shared; 1 where it cannot."""
+        """Return the number of samples that the stage can be shared by; 1 where it cannot.
+
+        Every value then has the samples as its first axis, and every kernel rows of whole samples.
+        """
         sizes = set()
         for op in stage.ops:
             for value in (*op.inputs, *op.outputs):
                 if value.varies:
                     sizes.add(value.shape[0] if value.ndim > 1 else 1)
-        return sizes.pop() if len(sizes) == 1 else 1
+        unit = sizes.pop() if len(sizes) == 1 else 1
+        return unit if all(_rows_of(op) % unit == 0 for op in stage.ops) else 1
 
     def step(self, stage: Stage) -> str:
         """Write a function that does one time step, given in place of ``T``; return its name."""
@@ -419,6 +423,14 @@ class _Emitter:
 
 def _i64(f: Function, count: Count) -> Register:
     return f.value("i64", count)
+
+
+def _rows_of(op: Op) -> int:
+    """Return how many rows the kernel for ``op`` sees at one time step."""
+    shape = op.outputs[0].shape
+    if op.primitive == "product" or op.primitive == "take" or op.primitive in ROW_KERNELS:
+        return int(np.prod(shape[:-1], dtype=np.int64))
+    return region_shape(shape)[0]
 
 
 def _work(op: Op) -> int:
