@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from minigraph.compiler.calls import OtherShape
 from minigraph.compiler.follow import following
+from minigraph.compiler.primitives import Refused
 from minigraph.compiler.programs import Programs
 from minigraph.compiler.report import PlanReport
 from minigraph.compiler.report_run import report_of
@@ -83,7 +84,7 @@ class Compiled(Container):
         state = generator.getRNGState() if run.draws else None
         try:
             self.output = run.forward(input)
-        except (IndexError, OtherShape, MinigraphError):
+        except (Refused, OtherShape, MinigraphError):
             # The network itself tells which index is out of range, or copes with the other shape.
             self._eager = True
             if state is not None:

@@ -39,6 +39,10 @@ class Primitive:
     indexed: bool = False
 
 
+class Refused(Exception):
+    """An operand has entries that the module refuses; the network itself then tells which and why."""
+
+
 PRIMITIVES: dict[str, Primitive] = {}
 
 
@@ -303,12 +307,12 @@ def _spread(x: list[Any], out: Any, a: Attributes) -> Any:
 
 
 def _to_index(x: list[Any], out: Any, a: Attributes) -> Any:
-    """1-based indexes, in any dtype, to 0-based integers; IndexError outside 1..``count``."""
+    """1-based indexes, in any dtype, to 0-based integers; ``Refused`` outside 1..``count``."""
     index = np.asarray(x[0]).astype(np.int64) - 1
     if index.size and (index.min() < 0 or index.max() >= a["count"]):
-        raise IndexError("index out of range")
+        raise Refused("index out of range")
     if x[0].dtype.kind == "f" and not np.array_equal(index, x[0] - 1):
-        raise IndexError("index is not a whole number")
+        raise Refused("index is not a whole number")
     if out is None:
         return index
     np.copyto(out, index)
@@ -316,9 +320,9 @@ def _to_index(x: list[Any], out: Any, a: Attributes) -> Any:
 
 
 def _in_range(x: list[Any], out: Any, a: Attributes) -> Any:
-    """The operand, if all of it lies in ``low`` .. ``high``; IndexError if not."""
+    """The operand, if all of it lies in ``low`` .. ``high``; ``Refused`` if not."""
     if x[0].size and not (x[0].min() >= a["low"] and x[0].max() <= a["high"]):
-        raise IndexError("value out of range")
+        raise Refused("value out of range")
     return _expand(x, out, {"shape": ()})
 
 
