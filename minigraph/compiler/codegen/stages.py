@@ -42,7 +42,10 @@ Piece = Union[Stage, MixedLoop, Segment]
 
 
 def pieces(segments: Sequence[Segment], frame: Frame, dtype: np.dtype) -> list[Piece]:
-    """Return the schedule as stages, and segments of what has no kernels."""
+    """Return the schedule as stages, and segments of what has no kernels.
+
+    No stage is of two segments: one may read what the other made for another time step.
+    """
     found: list[Piece] = []
     for segment in segments:
         ops = [op for op in segment.ops if not _nothing(op, frame)]
@@ -53,8 +56,10 @@ def pieces(segments: Sequence[Segment], frame: Frame, dtype: np.dtype) -> list[P
                 found.append(_mixed(ops, frame, dtype))
             continue
         sums = [op for op in ops if op.primitive in ACCUMULATIONS]
+        mine: list[Piece] = []
         for op in [op for op in ops if op not in sums] + sums:
-            _append(found, op, "sums" if op in sums else "rows", is_native(frame, op, dtype))
+            _append(mine, op, "sums" if op in sums else "rows", is_native(frame, op, dtype))
+        found.extend(mine)
     return found
 
 
