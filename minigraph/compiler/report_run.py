@@ -89,7 +89,7 @@ def _buffers(run: Run, frame: Frame) -> tuple[list[PlanBuffer], dict[Value, int]
         memory = root(arrays[0])
         buffers.append(PlanBuffer(
             number, list(dict.fromkeys(names.of(value) for value in values if value not in windows)),
-            max((array.shape for array in arrays), key=lambda shape: int(np.prod(shape))), stop - start,
+            _whole(max(arrays, key=lambda array: array.size), stop - start), stop - start,
             next((group for group in GROUPS if roles.get(group, set()) & set(values)), "scratch"),
             blocks.setdefault(id(memory), len(blocks) + 1), start - address(memory),
         ))
@@ -100,6 +100,11 @@ def _buffers(run: Run, frame: Frame) -> tuple[list[PlanBuffer], dict[Value, int]
         block = blocks.setdefault(id(array), len(blocks) + 1)
         buffers.append(PlanBuffer(len(buffers) + 1, called, array.shape, array.nbytes, group, block, 0))
     return buffers, number_of
+
+
+def _whole(array: np.ndarray, size: int) -> tuple[int, ...]:
+    """Return the shape of the memory that ``array`` is a part of: windows shifted in time need more steps."""
+    return (array.shape[0] * size // array.nbytes, *array.shape[1:]) if array.ndim else ()
 
 
 def _owners(run: Run, frame: Frame) -> dict[Value, Value]:
