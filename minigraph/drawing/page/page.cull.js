@@ -3,6 +3,9 @@
 page.part("cull", () => {
     const {stage} = page;
     const MARGIN = 0.6;
+    const AT_ONCE = 150;
+    const waiting = new Set();
+    let working = false;
     let items = null;
     let shown = null;
     let printing = false;
@@ -31,12 +34,26 @@ page.part("cull", () => {
                 item.y > shown.bottom || item.y + item.height < shown.top;
             if (hidden === item.hidden) continue;
             item.hidden = hidden;
-            item.element.classList.toggle("away", hidden);
+            waiting.add(item);
         }
+        if (!working) work();
+    }
+
+    // So many in a frame: a thousand at once would hold up the picture for a third of a second.
+    function work() {
+        let left = AT_ONCE;
+        for (const item of waiting) {
+            waiting.delete(item);
+            item.element.classList.toggle("away", item.hidden);
+            if (--left === 0) break;
+        }
+        working = waiting.size > 0;
+        if (working) requestAnimationFrame(work);
     }
 
     // On paper everything is there.
     function showAll() {
+        waiting.clear();
         for (const item of items || []) {
             item.hidden = false;
             item.element.classList.remove("away");
