@@ -6,6 +6,7 @@ shows it below the block. The repository holds none of these files.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import sys
@@ -16,9 +17,6 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "examples")]
-
-import pages  # noqa: E402
 
 _DRAWN = re.compile(r'mg\.draw\(.*"([\w.-]+\.html)"')
 _BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n```(?:text)?\n.*?^```\n)?", re.M | re.S)
@@ -26,20 +24,29 @@ _BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n```(?:text)?\n.*?^```\
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the HTML files that the pages' code writes."""
-    for page in [file for file in files.documentation_pages() if _DRAWN.search(file.content_string)]:
-        folder, start = tempfile.TemporaryDirectory(), os.getcwd()
-        with folder:
-            os.chdir(folder.name)
-            try:
-                for _ in pages.run(Path(config.docs_dir) / page.src_uri):
-                    pass
-                for drawn in sorted(Path(folder.name).glob("*.html")):
-                    files.append(File.generated(
-                        config, f"live/{drawn.name}", content=drawn.read_text(encoding="utf-8")
-                    ))
-            finally:
-                os.chdir(start)
+    for page in files.documentation_pages():
+        codes = [block["code"] for block in _BLOCK.finditer(page.content_string)]
+        if any(_DRAWN.search(code) for code in codes):
+            for name, html in _run(Path(config.docs_dir) / page.src_uri).items():
+                files.append(File.generated(config, f"live/{name}", content=html))
     return files
+
+
+def _run(page: Path) -> dict[str, str]:
+    """Run a page's blocks where they can import the examples; return the HTML files they write."""
+    start, paths = os.getcwd(), list(sys.path)
+    sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "examples")]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            for _ in importlib.import_module("pages").run(page):
+                pass
+            written = {path.name: path.read_text(encoding="utf-8") for path in Path(folder).glob("*.html")}
+            os.chdir(start)
+        return dict(sorted(written.items()))
+    finally:
+        os.chdir(start)
+        sys.path[:] = paths
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
