@@ -35,20 +35,23 @@ def thread_count() -> int:
 
 
 class Pool:
-    """Workers for jobs of up to ``threads`` parts; ``address`` is what native code is given."""
+    """Workers for jobs of up to ``threads`` parts; ``address`` is what native code is given.
+
+    They wait on a POSIX semaphore, so elsewhere than on Linux the caller works alone.
+    """
 
     def __init__(self, threads: int) -> None:
         self.threads = threads if sys.platform == "linux" else 1
         memory = np.zeros(WORDS + 8, np.uint64)
         start = -(memory.ctypes.data // 8) % 8  # a multiple of 64 bytes
         self._state = memory[start : start + WORDS]
-        self._library: Library = compile_ir(_TEXT, "pool")
-        self._state[LAUNCH] = self._library.address("launch")
         self.address = self._state.ctypes.data
         self._workers: list[threading.Thread] = []
         #: Held by who runs a job; others do without the workers.
         self.busy = threading.Lock()
         if self.threads > 1:
+            self._library: Library = compile_ir(_TEXT, "pool")
+            self._state[LAUNCH] = self._library.address("launch")
             self._start()
 
     def _start(self) -> None:
