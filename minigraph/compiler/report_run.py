@@ -94,8 +94,8 @@ def _buffers(run: Run, frame: Frame) -> tuple[list[PlanBuffer], dict[Value, int]
             blocks.setdefault(id(memory), len(blocks) + 1), start - address(memory),
         ))
     for key, array in frame._scratch.items():
-        packed = isinstance(key, Packed)
-        called = [key.parameter.name + ".T" * (not key.transposed)] if packed else []
+        called = [key.parameter.name + ".T" * (not key.transposed)] if isinstance(key, Packed) else []
+        packed = called or (isinstance(key, tuple) and key[0] == "packed")
         group = "packed weights" if packed else "scratch"
         block = blocks.setdefault(id(array), len(blocks) + 1)
         buffers.append(PlanBuffer(len(buffers) + 1, called, array.shape, array.nbytes, group, block, 0))

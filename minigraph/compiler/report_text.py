@@ -46,7 +46,7 @@ def _program(program: "PlanProgram") -> Iterator[str]:
     for segment in program.segments:
         rows = list(_rows(segment))
         # The columns of a segment are as wide as what is in them, within limits.
-        sizes = [min(max(len(row[k]) for row in rows), most) for k, most in enumerate((16, 14, 16))]
+        sizes = [min(max([1, *(len(row[k]) for row in rows)]), most) for k, most in enumerate((16, 14, 16))]
         yield ""
         yield f"  {segment.when}{_executor(segment)}"
         for row in rows:
@@ -88,7 +88,7 @@ def _numbers(numbers: Sequence[int]) -> str:
 
 
 def _shape(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))
+    return "x".join(map(str, shape)) or "scalar"
 
 
 def _columns(row: tuple[str, str, str, list[str]], sizes: Sequence[int]) -> Iterator[str]:

@@ -265,7 +265,7 @@ class Frame:
             [Tenant(size, *storage.lifetimes[value]) for size, value in zip(sizes, values)]
         )
         if total > self._block.nbytes:
-            self.bytes += total - self._block.nbytes
+            self.bytes += total  # the smaller block stays: the program added before uses it
             self._block = aligned((total,), np.uint8)
         for value, shape, size, place in zip(values, shapes, sizes, places):
             self._shared[value] = self._block[place : place + size].view(value.dtype).reshape(shape)
