@@ -32,8 +32,9 @@ def test_golden_numbers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     compare_golden(name)
 
 
-#: All but most of the random graphs, which take long to compile.
-NATIVELY = [name for name in BY_NAME if not name.startswith("random") or name[-1] == "7"]
+#: All but most of the random graphs and the larger ones of each kind, which take long to compile.
+LONG = ("random", "zaremba_lstm_3", "zaremba_lstm_1", "apaszke_lstm_3_4", "apaszke_lstm_4_4", "readme_mlp")
+NATIVELY = [name for name in BY_NAME if not name.startswith(LONG) or name == "random_2024_7"]
 
 
 @native_only
@@ -52,15 +53,15 @@ def with_a_gap(gradient: Any) -> Iterator[Any]:
                 yield [*gradient[:k], changed, *gradient[k + 1:]]
 
 
-@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("name", [name for name in BY_NAME if not name.startswith("random_2024_3")])
 def test_missing_gradients_at_every_place(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     choose("numpy", monkeypatch)
     net, fast = build_graph(BY_NAME[name])[0], mg.compile(build_graph(BY_NAME[name])[0])
     for gradOutput in with_a_gap(value(BY_NAME[name]["gradOutput"])):
-        agree(net, fast, value(BY_NAME[name]["input"]), gradOutput)
+        agree(net, fast, value(BY_NAME[name]["input"]), gradOutput, times=1)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(recipes())
 def test_random_graphs(recipe: Recipe) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -70,7 +71,7 @@ def test_random_graphs(recipe: Recipe) -> None:
 
 
 @native_only
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(recipes())
 def test_random_graphs_in_native_code(recipe: Recipe) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -113,7 +114,7 @@ def compare_over_time(recipe: Recipe, fed: dict[int, int]) -> None:
         agree(net, fast, input, gradOutput if len(gradOutput) > 1 else gradOutput[0], times=1)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(recurrences())
 def test_random_recurrences(case: tuple[Recipe, dict[int, int]]) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -122,7 +123,7 @@ def test_random_recurrences(case: tuple[Recipe, dict[int, int]]) -> None:
 
 
 @native_only
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(recurrences())
 def test_random_recurrences_in_native_code(case: tuple[Recipe, dict[int, int]]) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
