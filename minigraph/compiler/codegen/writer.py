@@ -341,8 +341,8 @@ class _Emitter:
 
     def _gemm(self, M: Optional[int], packed: Packed) -> str:
         return self._w.kernel(
-            ("gemm", M, packed.N, packed.K),
-            lambda name: define_gemm(name, self._w._dtype, M, packed.N, packed.K, packed=True),
+            ("gemm", M),
+            lambda name: define_gemm(name, self._w._dtype, M, packed=True),
         )
 
     def _along_rows(self, op: Op, place: Any, rows: Any, stretch: Any) -> None:
@@ -408,8 +408,8 @@ class _Emitter:
         else:
             second = self._rows(op.inputs[1]).over_time()
             kernel = self._w.kernel(
-                ("weight_gradient", second.cols),
-                lambda name: define_gemm(name, self._w._dtype, None, second.cols, None, packed=False),
+                ("weight_gradient",),
+                lambda name: define_gemm(name, self._w._dtype, packed=False),
             )
             panel = panel_width(self._w._dtype)
             arguments = [

@@ -15,6 +15,7 @@ same line may occur in several functions, ``jit.compile_ir`` keeps one of each.
 
 from __future__ import annotations
 
+import functools
 import re
 import struct
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ _SIZES = {"float": 4, "double": 8, "i32": 4, "i64": 8}
 _SHORT = {"float": "f32", "double": "f64", "i1": "i1", "i32": "i32", "i64": "i64"}
 
 
+@functools.cache
 def split_type(type: str) -> tuple[int, str]:
     """Lanes and scalar type of an LLVM type; a scalar has 0 lanes."""
     match = re.fullmatch(r"<(\d+) x (\w+)>", type)
