@@ -43,7 +43,10 @@ ROOMS = {
 #: Pages of names that stand directly under ``mg``; those on no other page are on that of graphs.
 NAMES = {
     "drawing": ("Drawing", ("draw", "dot")),
-    "compiler": ("Compiler", ("compile", "compiler.Compiled")),
+    "compiler": ("Compiler", ("compile", "compiler.Compiled", *(
+        f"compiler.report.{name}"
+        for name in ("PlanReport", "PlanProgram", "PlanSegment", "PlanOperation", "PlanBuffer", "PlanEdge")
+    ))),
     "graph": ("Graphs and networks", ("nn.gModule", "Node", "Graph", "nest", "annotateNodes")),
 }
 

@@ -52,6 +52,13 @@ def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
+def natively(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans are not the same for NumPy, which counts its calls."""
+    pytest.importorskip("llvmlite")
+    monkeypatch.setenv("MINIGRAPH_NATIVE", "1")
+
+
+@pytest.fixture
 def by_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINIGRAPH_NATIVE", "0")
 
@@ -59,7 +66,8 @@ def by_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- what is in a plan -------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("by_numpy")
+@pytest.mark.fast
+@pytest.mark.usefixtures("natively")
 def test_forward_of_two_layers() -> None:
     fast, input = lstm()
     forward = after_both(fast, input).forward
@@ -75,7 +83,8 @@ def test_forward_of_two_layers() -> None:
     assert sorted(node.partition("#")[0] for node in cell if "#" in node) == ["CMulTable"] * 2 + ["Tanh"]
 
 
-@pytest.mark.usefixtures("by_numpy")
+@pytest.mark.fast
+@pytest.mark.usefixtures("natively")
 def test_backward_of_one_layer() -> None:
     fast, input = lstm(layers=1)
     backward = after_both(fast, input).backward
@@ -89,7 +98,8 @@ def test_backward_of_one_layer() -> None:
     assert backward.hoisted == ["i2h_1"]
 
 
-@pytest.mark.usefixtures("by_numpy")
+@pytest.mark.fast
+@pytest.mark.usefixtures("natively")
 def test_formulas_speak_of_the_users_nodes() -> None:
     fast, input = lstm(layers=1)
     plan = after_both(fast, input)
@@ -251,6 +261,18 @@ def test_a_plan_for_every_number_of_steps() -> None:
     assert longer.bytes["saved for backward"] == 2 * five.bytes["saved for backward"]
 
 
+@pytest.mark.usefixtures("by_numpy")
+def test_every_backward_program_that_ran_is_there() -> None:
+    fast, input = lstm(layers=1)
+    next_c, next_h = (np.ones_like(output) for output in fast.forward(input))
+    fast.updateGradInput(input, [None, next_h])
+    inputs_only = "backward from next_h1, the gradients of the inputs only"
+    assert [program.name for program in fast.plan().programs] == ["forward", inputs_only]
+    assert "gradient" not in {op.kind for op in fast.plan().programs[1].operations}
+    fast.backward(input, [next_c, next_h])
+    assert [program.name for program in fast.plan().programs] == ["forward", "backward", inputs_only]
+
+
 # -- text, data, pictures ----------------------------------------------------------------------------
 
 
@@ -279,7 +301,8 @@ def test_data() -> None:
 
 
 @needs_svg
-@pytest.mark.usefixtures("by_numpy")
+@pytest.mark.fast
+@pytest.mark.usefixtures("natively")
 def test_pictures(tmp_path: Path) -> None:
     fast, input = lstm(layers=1)
     plan = after_both(fast, input)

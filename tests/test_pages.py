@@ -29,7 +29,7 @@ def test_pages_run_and_print_what_they_show(
     codes = [block.code for block in pages.blocks(page)]
     if not CAN_DRAW and any(re.search(r"mg\.(draw|dot|setDebug)\(", code) for code in codes):
         pytest.skip("nothing here can draw")
-    for module in ("torch", "onnxruntime"):
+    for module in ("torch", "onnxruntime", "llvmlite"):
         if any(f"import {module}\n" in code for code in codes):
             pytest.importorskip(module)
     monkeypatch.chdir(tmp_path)

@@ -39,7 +39,7 @@ class Names:
         if isinstance(value, Constant):
             return _number(value)
         if value.name:
-            return value.name
+            return f"[{value.name}]" if ", " in value.name else value.name
         return self._numbered.setdefault(value, f"v{len(self._numbered) + 1}")
 
 

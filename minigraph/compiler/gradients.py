@@ -38,7 +38,9 @@ def differentiate(
         else:
             (gradient,) = gradients
             assert gradient is not None
+            start = len(b.ops)
             given = VJPS[op.primitive](b, op, gradient)
+            _name_slope(b.ops[start:], given, op)
         for operand, contribution in zip(op.inputs, given):
             if contribution is None:
                 continue
@@ -49,6 +51,13 @@ def differentiate(
             elif operand in reached:
                 arrived.setdefault(operand, []).append(_narrowed(b, contribution, operand))
     return [total(b, value, arrived.get(value, [])) for value in wanted]
+
+
+def _name_slope(ops: Sequence[Op], given: Sequence[Optional[Contribution]], op: Op) -> None:
+    """Name what a rule multiplies the gradient by: the last that it computes besides its contributions."""
+    others = [made.output for made in ops if len(made.outputs) == 1 and made.output not in given]
+    if others:
+        others[-1].name = others[-1].name or f"slope of {op.output.name}"
 
 
 def _name(contribution: Contribution, operand: Value, op: Op) -> None:

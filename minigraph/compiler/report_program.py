@@ -72,7 +72,8 @@ class _Writer:
         for member in members:
             if member.node is not None:
                 found.append(self._called.get(member.node, member.node.label()))
-            found.extend(value.name for value in member.outputs if value.name in self._known)
+            names = [name for value in member.outputs for name in value.name.split(", ")]
+            found.extend(name for name in names if name in self._known)
         return list(dict.fromkeys(found))
 
     def _places(self, values: Iterable[Value]) -> list[int]:

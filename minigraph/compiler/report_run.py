@@ -26,7 +26,7 @@ def report_of(run: Run) -> PlanReport:
     backward = _bound(run)
     buffers, number_of = _buffers(run, frame)
     programs = []
-    for name, plan in [("forward", spec.forward), *((_title(each.plan), each.plan) for each in backward)]:
+    for name, plan in [("forward", spec.forward), *((_title(run, each), each.plan) for each in backward)]:
         programs.append(program_report(
             plan.program, plan.segments, name, spec.names, number_of, _native(run, plan, frame),
             frame.T is not None,
@@ -38,12 +38,16 @@ def report_of(run: Run) -> PlanReport:
     )
 
 
-def _title(plan: Plan) -> str:
+def _title(run: Run, backward: BackwardPlan) -> str:
+    """Return what a backward program starts from, if not from all outputs, and what it leaves out."""
     accumulates = any(
         op.primitive.startswith("accumulate") or op.attributes.get("accumulate", op.primitive == "call_back")
-        for op in plan.program.ops
+        for op in backward.plan.program.ops
     )
-    return "backward" if accumulates else "backward, the gradients of the inputs only"
+    outputs = zip(run.specialisation.output_values, backward.seeds)
+    given = [value.name for value, seed in outputs if seed is not None]
+    start = "" if len(given) == len(backward.seeds) else f" from {', '.join(given) or 'nothing'}"
+    return f"backward{start}" + ("" if accumulates else ", the gradients of the inputs only")
 
 
 def _native(run: Run, plan: Plan, frame: Frame) -> dict[Op, bool]:

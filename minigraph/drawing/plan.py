@@ -13,7 +13,7 @@ from minigraph.compiler.primitives import PRIMITIVES
 from minigraph.compiler.report import PlanEdge, PlanOperation, PlanProgram, PlanReport, PlanSegment
 from minigraph.drawing.legend import add_legend
 from minigraph.drawing.picture import Picture
-from minigraph.drawing.source import plain
+from minigraph.drawing.source import _LARGE, _QUICK, plain
 from minigraph.drawing.style import (
     CLUSTER_BORDER,
     CLUSTER_FILL,
@@ -68,6 +68,7 @@ def plan_source(program: PlanProgram, title: str = "") -> str:
             "rankdir": "TB", "nodesep": "0.25", "ranksep": "0.3", "bgcolor": "white", "pad": "0.15",
             "fontname": LAYOUT_FONT, "fontsize": "15", "fontcolor": INK, "labelloc": "t",
             **({"label": plain(clean(title))} if title else {}),
+            **(_QUICK if len(program.operations) > _LARGE else {}),
         },
         node_attr={
             "shape": "box", "style": "rounded,filled", "fontname": LAYOUT_FONT, "fontsize": "11",
