@@ -14,7 +14,7 @@ import numpy as np
 
 from minigraph.compiler.codegen.operands import Matrix, as_region, as_rows, region_shape
 from minigraph.compiler.codegen.pool import LAUNCH
-from minigraph.compiler.codegen.slots import Packed, Slots
+from minigraph.compiler.codegen.slots import Slots
 from minigraph.compiler.codegen.stages import Stage
 from minigraph.compiler.codegen.support import ROW_KERNELS, number_of
 from minigraph.compiler.ir import Op, Value
@@ -328,7 +328,7 @@ class _Emitter:
                 Op("copy", (base,), (op.output,)), place, rows, stretch
             )
         count = rows(y)
-        kernel = self._gemm(count if isinstance(count, int) else None, packed)
+        kernel = self._gemm(count if isinstance(count, int) else None)
         first, second = place(op.inputs[0], x), place(op.output, y)
         x, y = stretch(x), stretch(y)
         panel = panel_width(self._w._dtype)
@@ -339,7 +339,7 @@ class _Emitter:
             _i64(f, count), _i64(f, packed.N), _i64(f, packed.K), f.value("i32", int(base is not None)),
         ])
 
-    def _gemm(self, M: Optional[int], packed: Packed) -> str:
+    def _gemm(self, M: Optional[int]) -> str:
         return self._w.kernel(
             ("gemm", M),
             lambda name: define_gemm(name, self._w._dtype, M, packed=True),
