@@ -373,6 +373,16 @@ def test_debug_mode_speaks_of_the_nodes(tmp_path: Any, monkeypatch: pytest.Monke
     agree(net, fast, x, g)
 
 
+def test_traces_and_tables_are_those_of_the_network() -> None:
+    net, fast = pair(lambda: Unroll(*mg.rnn.lstm(4, 3, 2)))
+    input, gradOutput = lstm_data()
+    agree(net, fast, input, gradOutput)
+    expected, actual = mg.debug.trace(net, input, gradOutput), mg.debug.trace(fast, input, gradOutput)
+    assert str(actual) == str(expected) and "i2h_2" in str(actual)
+    agree(net, fast, input, gradOutput)
+    assert str(mg.debug.tables(mg.compile(perceptron()))) == str(mg.debug.tables(perceptron()))
+
+
 def test_gradcheck_of_a_compiled_network() -> None:
     assert mg.debug.gradcheck(mg.compile(perceptron()), randn(2, 3)).ok
     input, _ = lstm_data(2)

@@ -41,6 +41,11 @@ def compile(net: Module) -> "Compiled":
     return Compiled(net)
 
 
+def uncompiled(net: Any) -> Any:
+    """Return the network that a compiled one was made of, anything else as it is."""
+    return net.net if isinstance(net, Compiled) else net
+
+
 class Compiled(Container):
     """A network that runs as a compiled program; see ``compile``.
 

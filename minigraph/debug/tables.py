@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from minigraph import nn
+from minigraph.compiler import uncompiled
 from minigraph.debug.measure import shape_text
 from minigraph.debug.report import Report, group, text_table
 from minigraph.debug.structure import Slot, input_structure, output_structure
@@ -103,8 +104,10 @@ def tables(net: nn.gModule) -> TablesReport:
     """Return which entry of ``input``, ``output``, ``gradOutput`` and ``gradInput`` is whose.
 
     The nesting is read off the graph (``mg.nest``, ``split``); where it does not say, off
-    the values of the last forward. Raises ``ArgumentError`` for anything but a gModule.
+    the values of the last forward (nodes keep none of a compiled one). Raises ``ArgumentError``
+    for anything but a gModule.
     """
+    net = uncompiled(net)
     if not isinstance(net, nn.gModule):
         raise ArgumentError(f"debug.tables needs a gModule, got {type(net).__name__}")
     inputs, outputs = input_structure(net), output_structure(net)

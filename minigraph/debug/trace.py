@@ -7,6 +7,7 @@ from typing import Any, Union, overload
 import numpy as np
 
 from minigraph import nn
+from minigraph.compiler import uncompiled
 from minigraph.debug.names import named_parameters
 from minigraph.debug.trace_data import Trace, UnrollTrace
 from minigraph.debug.trace_recorder import Recorder, TimeShares, parameter_traces
@@ -25,7 +26,8 @@ def trace(
 ) -> Union[Trace, UnrollTrace]:
     """Run ``net`` forward and backward for real and return what both passes did.
 
-    ``net`` is a ``gModule`` or an ``Unroll``, of which every time step is recorded.
+    ``net`` is a ``gModule`` or an ``Unroll``, of which every time step is recorded; of a compiled
+    network the one that it was made of is run.
     ``gradOutput`` is nested like the output with ``None`` for zero; without one, every
     output entry gets a gradient of 1 (the gradient of the sum of all outputs). It is a pass
     like any other: ``net.output`` and ``net.gradInput`` are left by it, random masks are
@@ -33,6 +35,7 @@ def trace(
     were before; those of this pass are in the trace. Raises ``ArgumentError`` for another
     module.
     """
+    net = uncompiled(net)
     if not isinstance(net, (nn.gModule, Unroll)):
         raise ArgumentError(f"debug.trace needs a gModule or an Unroll, got {type(net).__name__}")
     parameters = named_parameters(net.step if isinstance(net, Unroll) else net)
