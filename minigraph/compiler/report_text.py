@@ -14,6 +14,7 @@ WIDTH = 100
 #: The spaces inside a name (``d next_h``, ``sums so far``), at which no line is broken.
 _TOGETHER = re.compile(
     r"(?<=\bd) (?=\w)| (?=given\b|so far\b|from \w|\(\w+\)(?:$|[ ,]))|(?<= so) (?=far)|(?<= from) "
+    r"|(?<=\bslope) (?=of )|(?<=\bslope of) "
 )
 _COLUMNS = "(columns: what is done, shape at one time step, buffers read > written, how and for which nodes)"
 _HARD = "\u00a0"
