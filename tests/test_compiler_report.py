@@ -116,7 +116,9 @@ def test_formulas_speak_of_the_users_nodes() -> None:
     assert not [line for line in lines if re.search(r"\bv\d", line)]  # everything has a name
 
 
-def test_reads_and_writes(executor: str) -> None:
+@pytest.mark.fast
+@pytest.mark.usefixtures("natively")
+def test_reads_and_writes() -> None:
     fast, input = lstm(layers=1)
     plan = after_both(fast, input)
     holding = {name: buffer.number for buffer in plan.buffers for name in buffer.values}
