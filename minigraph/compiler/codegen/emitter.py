@@ -52,11 +52,11 @@ class Emitter:
     def at(self, op: Op, t: Register, first: Register, size: int, unit: int) -> None:
         """Do ``op`` at the time step ``t``, for ``size`` of ``unit`` samples from ``first`` on."""
 
-        def place(value: Any, matrix: Matrix) -> Register:
+        def place(value: Any, matrix: Matrix, type: str = self._m.scalar) -> Register:
             offset = t * matrix.time
             if matrix.kind in ("full", "column") and unit > 1 and self._m.threads > 1:
                 offset = offset + first * (matrix.rows // unit * matrix.stride)
-            return self._f.at(self._bases[value], offset, self._m.scalar)
+            return self._f.at(self._bases[value], offset, type)
 
         def rows(matrix: Matrix) -> Count:
             return matrix.rows // unit * size if unit > 1 else matrix.rows
@@ -69,8 +69,8 @@ class Emitter:
         if all(m.rows == 1 or m.whole for m in matrices):
             steps = stop - start
 
-            def place(value: Any, matrix: Matrix) -> Register:
-                return f.at(self._bases[value], start * matrix.time, self._m.scalar)
+            def place(value: Any, matrix: Matrix, type: str = self._m.scalar) -> Register:
+                return f.at(self._bases[value], start * matrix.time, type)
 
             self._do(op, place, lambda m: steps * m.rows, lambda m: m.over_time())
             return
@@ -107,7 +107,7 @@ class Emitter:
     def _do(
         self,
         op: Op,
-        place: Callable[[Any, Matrix], Register],
+        place: Callable[..., Register],
         rows: Callable[[Matrix], Count],
         stretch: Callable[[Matrix], Matrix],
     ) -> None:
@@ -199,15 +199,8 @@ class Emitter:
             _i64(f, rows(out)), _i64(f, out.cols),
             self._bases[table], _i64(f, table.shape[1]),
             place(op.output, out), _i64(f, stretch(out).stride),
-            self._index(index, place, steps),
+            place(index, steps, "i64"),
         ])
-
-    def _index(self, index: Value, place: Any, steps: Matrix) -> Register:
-        scalar, self._m.scalar = self._m.scalar, "i64"
-        try:
-            return place(index, steps)
-        finally:
-            self._m.scalar = scalar
 
     # -- gradients of parameters ---------------------------------------------------------------------
 
