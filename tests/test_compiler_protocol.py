@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 import numpy as np
 import pytest
-from compiling import NATIVE, NUMPY, agree, choose, failure, native_only, one_pass, pair, same
+from compiling import NATIVE, NUMPY, THREADS, agree, choose, failure, native_only, one_pass, pair, same
 from unrolling import randn
 
 import minigraph as mg
@@ -121,6 +121,24 @@ def test_more_shapes_than_are_kept() -> None:
 ])
 def test_any_module_can_be_compiled_and_be_a_node(make: Callable[[], Any]) -> None:
     agree(*pair(make), *perceptron_data())
+
+
+@pytest.mark.parametrize("executor", [NUMPY, THREADS])
+def test_an_empty_batch(executor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(executor, monkeypatch)
+    agree(*pair(perceptron), np.zeros((0, 3)), np.zeros((0, 4)))
+    input, gradOutput = [randn(3, 0, 4), randn(0, 3)], randn(3, 0, 3)
+    agree(*pair(lambda: Unroll(*mg.rnn.rnn(4, 3))), input, gradOutput)
+
+
+@pytest.mark.parametrize("wrap", [lambda net: net, mg.compile], ids=["as it is", "compiled"])
+def test_an_unroll_within_a_graph(wrap: Callable[[Any], Any]) -> None:
+    def make() -> nn.gModule:
+        x, h = nn.Identity()(), nn.Identity()()
+        inner = wrap(Unroll(*mg.rnn.rnn(4, 3)))
+        return nn.gModule([x, h], [nn.Linear(3, 2)(nn.Select(1, -1)(inner([x, h])))])
+
+    agree(*pair(make), [randn(3, 2, 4), randn(2, 3)], randn(2, 2))
 
 
 def test_what_is_no_module_is_refused() -> None:

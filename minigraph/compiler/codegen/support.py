@@ -30,6 +30,8 @@ def is_native(frame: Frame, op: Op, dtype: np.dtype) -> bool:
         check = known[op.primitive]
     else:
         return False
+    if any(0 in value.shape for value in (*op.inputs, *op.outputs)):
+        return False  # there is nothing to do, which NumPy knows best
     floating = [value for value in (*op.inputs, *op.outputs) if value.dtype.kind == "f"]
     return all(value.dtype == dtype for value in floating) and check(frame, op)
 
