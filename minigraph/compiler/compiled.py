@@ -8,7 +8,7 @@ from typing import Any, Optional
 from minigraph.compiler.calls import OtherShape
 from minigraph.compiler.follow import following
 from minigraph.compiler.primitives import Refused
-from minigraph.compiler.programs import Programs
+from minigraph.compiler.programs import Programs, native_wanted
 from minigraph.compiler.report import PlanReport
 from minigraph.compiler.report_run import report_of
 from minigraph.compiler.run import Run
@@ -115,7 +115,7 @@ class Compiled(Container):
         if known is None:
             if len(self._known) >= self._KEPT:
                 self._known.pop(next(iter(self._known)))
-            specialisation = Specialisation(self.net, input)
+            specialisation = Specialisation(self.net, input, fewer_calls=not native_wanted())
             known = self._known[key] = (specialisation, Programs(specialisation, T is not None), {})
         specialisation, programs, runs = known
         if T not in runs:

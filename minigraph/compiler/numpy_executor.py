@@ -6,18 +6,27 @@ It needs nothing but NumPy and runs every primitive. Loops over time are unrolle
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence, Union
 
 import numpy as np
 
+from minigraph.compiler.blas import gemm
 from minigraph.compiler.calls import Callees, bind_call, bind_call_back
-from minigraph.compiler.ir import Op
+from minigraph.compiler.ir import Op, Value
 from minigraph.compiler.passes.fission import Segment
 from minigraph.compiler.primitives import PRIMITIVES, UFUNCS
-from minigraph.compiler.storage import Frame, is_view
+from minigraph.compiler.storage import Frame, _reshaped, is_view
+from minigraph.memory import address
 from minigraph.random import generator
 
 Instruction = Callable[[], Any]
+#: A time step, some of them, or all.
+Steps = Union[int, slice, None]
+
+#: How many bytes of each value of a region are computed at a time, where there are all time steps of it.
+PORTION = 1 << 16
+#: From how many time steps and rows on the transposed weights of a loop are copied once a run.
+WORTH_PACKING = 4
 
 
 class NumpyExecutor:
@@ -30,13 +39,20 @@ class NumpyExecutor:
         self._callees = callees
         self._scratch: dict[tuple, list[np.ndarray]] = {}
         self._instructions: list[Instruction] = []
+        #: Copies of transposed weights, and what makes them at the start of each run.
+        self._packed: dict[Any, np.ndarray] = {}
+        self._packing: list[Instruction] = []
+        self._sums: dict[Value, np.ndarray] = {}
+        self._quiet = bool(segments)
         for segment in segments:
             self._instructions.extend(self.bind(segment, backwards))
+        self._instructions[:0] = self._packing
 
     def run(self) -> None:
-        """Run everything once."""
-        for instruction in self._instructions:
-            instruction()
+        """Run everything once; a sigmoid whose exponential overflows is 0, as it should be."""
+        with np.errstate(over="ignore"):
+            for instruction in self._instructions:
+                instruction()
 
     def bind(self, segment: Segment, backwards: bool) -> list[Instruction]:
         """Return the calls that a segment is made of."""
@@ -46,6 +62,18 @@ class NumpyExecutor:
         steps = reversed(range(T)) if backwards else range(T)
         return [call for t in steps for op in segment.ops for call in self._bind(op, t)]
 
+    def _portions(self, op: Op, t: Optional[int]) -> Sequence[Steps]:
+        """Return the time steps that a region does at a time, where it is done for all of them.
+
+        It is several calls: what one writes is then still in the cache when the next reads it.
+        """
+        T = self._frame.T
+        if t is not None or T is None or not self._frame.stacked.issuperset(op.outputs):
+            return [t]
+        bytes_of_step = max(value.size * value.dtype.itemsize for value in op.outputs)
+        steps = max(1, PORTION // max(1, bytes_of_step))
+        return [None] if steps >= T else [slice(t, min(t + steps, T)) for t in range(0, T, steps)]
+
     def _bind(self, op: Op, t: Optional[int]) -> list[Instruction]:
         frame = self._frame
         if op.primitive == "draw":
@@ -54,13 +82,17 @@ class NumpyExecutor:
             return [bind_call(op, frame, t, self._callees)]
         if op.primitive == "call_back":
             return [bind_call_back(op, frame, t, self._callees)]
+        if op.primitive == "fused":
+            return [
+                call for steps in self._portions(op, t) for call in self._fused(
+                    op, [frame.at(v, steps) for v in op.inputs], [frame.at(v, steps) for v in op.outputs]
+                )
+            ]
         inputs = [frame.at(value, t) for value in op.inputs]
         if op.primitive.startswith("accumulate"):
             parameter = op.attributes["parameter"]
             target = getattr(parameter.module, parameter.gradient)
-            return [self._accumulation(op, inputs, target)]
-        if op.primitive == "fused":
-            return self._fused(op, inputs, [frame.at(value, t) for value in op.outputs])
+            return self._accumulation(op, inputs, target)
         out = frame.at(op.output, t)
         if op.primitive == "concat":
             return self._concat(op, inputs, out)
@@ -69,7 +101,7 @@ class NumpyExecutor:
                 return []
             return [lambda: np.copyto(out, PRIMITIVES[op.primitive].evaluate(inputs, None, op.attributes))]
         if op.primitive == "product":
-            return self._product(op, inputs, out)
+            return self._product(op, inputs, out, t)
         return [partial(PRIMITIVES[op.primitive].evaluate, inputs, out, op.attributes)]
 
     def _fused(self, op: Op, inputs: list[np.ndarray], outputs: list[np.ndarray]) -> list[Instruction]:
@@ -84,19 +116,32 @@ class NumpyExecutor:
         instructions: list[Instruction] = []
         for k, (primitive, used) in enumerate(body):
             number = len(inputs) + k
-            out = where.get(number)
-            if out is None:
-                out = free.pop() if free else self._new_scratch(steps, dtype)
             operands = [values[each] for each in used]
+            over = [
+                values[each] for each in dict.fromkeys(used)
+                if each >= len(inputs) and each not in where and last_use[each] == k
+            ]
+            out = where.get(number)
+            if out is None:  # on top of an operand that nobody needs any more, which is in the cache
+                out = over.pop() if over else free.pop() if free else self._new_scratch(steps, dtype)
             values.append(out)
-            if primitive in UFUNCS:
-                instructions.append(partial(UFUNCS[primitive], *operands, out=out))
-            else:
-                instructions.append(partial(PRIMITIVES[primitive].evaluate, operands, out, {}))
-            for each in dict.fromkeys(used):
-                if each >= len(inputs) and each not in where and last_use[each] == k:
-                    free.append(values[each])
+            instructions.extend(self._elementwise(primitive, operands, out))
+            free.extend(over)
         return instructions
+
+    def _elementwise(self, primitive: str, operands: list[Any], out: np.ndarray) -> list[Instruction]:
+        # Where a ufunc writes is its last positional operand; as a keyword, small calls take twice the time.
+        if primitive in ("maximum", "minimum"):  # they mind
+            return [partial(UFUNCS[primitive], *operands, out=out)]
+        if primitive in UFUNCS:
+            return [partial(UFUNCS[primitive], *operands, out)]
+        if primitive == "sigmoid" and self._quiet:
+            one = np.ones((), out.dtype)
+            return [
+                partial(np.negative, operands[0], out), partial(np.exp, out, out),
+                partial(np.add, out, one, out), partial(np.divide, one, out, out),
+            ]
+        return [partial(PRIMITIVES[primitive].evaluate, operands, out, {})]
 
     def _new_scratch(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         known = self._scratch.setdefault((shape, dtype), [])
@@ -106,7 +151,8 @@ class NumpyExecutor:
         return known[-1]
 
     def _concat(self, op: Op, inputs: list[np.ndarray], out: np.ndarray) -> list[Instruction]:
-        axis, start, calls = op.attributes["axis"], 0, []
+        axis, start = op.attributes["axis"], 0
+        calls: list[Instruction] = []
         for number, part in enumerate(op.inputs):
             stop = start + part.shape[axis]
             if number in self._frame.copied[op]:
@@ -115,34 +161,65 @@ class NumpyExecutor:
             start = stop
         return calls
 
-    def _product(self, op: Op, inputs: list[np.ndarray], out: np.ndarray) -> list[Instruction]:
+    def _product(
+        self, op: Op, inputs: list[np.ndarray], out: np.ndarray, t: Optional[int]
+    ) -> list[Instruction]:
         x, weight = inputs[:2]
-        matrix = weight if op.attributes["transposed"] else weight.T
-        target = out
-        if len(inputs) == 3:
-            free = self._scratch.get((out.shape, out.dtype))
-            target = free[0] if free else self._new_scratch(out.shape, out.dtype)
-        if x.ndim > 2 and x.flags.c_contiguous and target.flags.c_contiguous:
-            flat = target.reshape(-1, target.shape[-1])
-            calls = [partial(np.matmul, x.reshape(-1, x.shape[-1]), matrix, flat)]
+        matrix = weight if op.attributes["transposed"] else self._transposed(weight, x, t)
+        calls: list[Instruction] = []
+        if len(inputs) == 3 and address(inputs[2]) != address(out):
+            calls.append(partial(np.copyto, out, inputs[2]))
+        beta = float(len(inputs) == 3)
+        if x.ndim > 2 and x.flags.c_contiguous and out.flags.c_contiguous:
+            x, out = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
+        if x.ndim == 2:
+            calls.append(gemm(x, matrix, out, beta))
+        elif x.ndim == 1:
+            calls.append(gemm(x[None], matrix, out[None], beta))
+        elif beta:
+            calls.append(partial(_add_matmul, x, matrix, out))
         else:
-            calls = [partial(np.matmul, x, matrix, target)]
-        if len(inputs) == 3:
-            calls.append(partial(np.add, target, inputs[2], out))
+            calls.append(partial(np.matmul, x, matrix, out))
         return calls
 
-    def _accumulation(self, op: Op, inputs: list[np.ndarray], target: np.ndarray) -> Instruction:
-        if op.primitive == "accumulate_product":
-            gradient, given = (x.reshape(-1, x.shape[-1]) for x in inputs)
-            free = self._scratch.get((target.shape, target.dtype))
-            product = free[0] if free else self._new_scratch(target.shape, target.dtype)
-            return partial(_add_product, gradient.T, given, product, target)
-        return partial(PRIMITIVES[op.primitive].evaluate, inputs, target, op.attributes)
+    def _transposed(self, weight: np.ndarray, x: np.ndarray, t: Optional[int]) -> np.ndarray:
+        """Return the transposed weight, for products at many time steps with contiguous rows.
+
+        BLAS copies a weight that is not so at each of them, for half of the time that few rows need.
+        """
+        rows = x.size // max(1, x.shape[-1])
+        if not self._quiet or t is None or min(self._frame.T or 0, rows) < WORTH_PACKING:
+            return weight.T
+        key = address(weight), weight.shape, weight.strides
+        if key not in self._packed:
+            packed = self._frame.scratch(("packed", key), lambda: np.empty(weight.shape[::-1], weight.dtype))
+            self._packed[key] = packed
+            self._packing.append(partial(np.copyto, packed, weight.T))
+        return self._packed[key]
+
+    def _accumulation(self, op: Op, inputs: list[np.ndarray], target: np.ndarray) -> list[Instruction]:
+        flat = [_reshaped(x, (-1, x.shape[-1])) if x.size and x.ndim else None for x in inputs]
+        gradient = flat[0]
+        if op.primitive == "accumulate_product" and gradient is not None and flat[1] is not None:
+            return [gemm(gradient.T, flat[1], target, 1.0)]
+        if op.primitive == "accumulate" and gradient is not None and target.shape == gradient.shape[1:]:
+            return self._sum_of_rows(op.inputs[0], gradient, target)
+        return [partial(PRIMITIVES[op.primitive].evaluate, inputs, target, op.attributes)]
+
+    def _sum_of_rows(self, value: Value, rows: np.ndarray, target: np.ndarray) -> list[Instruction]:
+        """Add the sum of all rows, computed once for all biases that have the same gradient.
+
+        An accumulation waits for no recurrence, so that it is never in a loop.
+        """
+        calls: list[Instruction] = []
+        if value not in self._sums:
+            total = self._sums[value] = np.empty(rows.shape[1:], rows.dtype)
+            calls.append(partial(np.add.reduce, rows, 0, None, total))
+        return [*calls, partial(np.add, target, self._sums[value], target)]
 
 
-def _add_product(first: np.ndarray, second: np.ndarray, product: np.ndarray, target: np.ndarray) -> None:
-    np.matmul(first, second, out=product)
-    target += product
+def _add_matmul(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> None:
+    out += np.matmul(first, second)
 
 
 def _draw(masks: list[np.ndarray], chances: Sequence[float], T: Optional[int]) -> None:

@@ -6,7 +6,7 @@ gradients are given for. Nothing here depends on the number of time steps.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional, Sequence
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -15,9 +15,12 @@ from minigraph.compiler.capture import Capture
 from minigraph.compiler.gradients import differentiate
 from minigraph.compiler.ir import Given, Op, Program, Value
 from minigraph.compiler.naming import name_rest
+from minigraph.compiler.passes.biases import start_from_biases
 from minigraph.compiler.passes.dead import remove_dead
+from minigraph.compiler.passes.factors import gather_factors
 from minigraph.compiler.passes.fission import Segment, split
 from minigraph.compiler.passes.fuse import fuse
+from minigraph.compiler.passes.join_slices import Window, join_slices, windows
 from minigraph.compiler.passes.sums import gather_sums
 from minigraph.compiler.probe import Observation, observe
 from minigraph.compiler.storage import Storage, is_view
@@ -49,11 +52,13 @@ class BackwardPlan(NamedTuple):
 class Specialisation:
     """The programs of ``net`` for inputs of the shapes of ``input``.
 
-    ``inputs`` and ``outputs`` are the values of one time step, nested as the tables are.
+    ``inputs`` and ``outputs`` are the values of one time step, nested as the tables are. With
+    ``fewer_calls`` the programs are arranged for an executor that makes a call of every operation.
     """
 
-    def __init__(self, net: Module, input: Any) -> None:
+    def __init__(self, net: Module, input: Any, fewer_calls: bool = False) -> None:
         self.net = net
+        self._fewer_calls = fewer_calls
         self.observation: Observation = observe(net, input)
         self._gradient_like: Any = None
         self._regular: Optional[bool] = None
@@ -65,7 +70,8 @@ class Specialisation:
         full = self._derive(every)
         saved = _read_of(full.program, self._program)
         program = remove_dead(self._program, saved)
-        self.forward = _planned(gather_sums(program, saved), saved)
+        self.forward = self._planned(gather_sums(program, saved), saved, {})
+        self._windows = windows(self.forward.program) if fewer_calls else {}
         self._backward = {(tuple(every), True): self._scheduled(full)}
 
     @property
@@ -184,7 +190,18 @@ class Specialisation:
     def _scheduled(self, derived: "_Derived") -> BackwardPlan:
         finals = frozenset(g for g in derived.gradients if g is not None)
         program = gather_sums(derived.program, finals)
-        return BackwardPlan(_planned(program, frozenset()), derived.seeds, derived.gradients)
+        plan = self._planned(program, frozenset(), self._windows)
+        return BackwardPlan(plan, derived.seeds, derived.gradients)
+
+    def _planned(
+        self, program: Program, read_elsewhere: frozenset[Value], given: Mapping[Value, Window]
+    ) -> Plan:
+        """Schedule a program; ``given`` are parts of values that the forward program computes."""
+        if self._fewer_calls:
+            program = start_from_biases(program, read_elsewhere)
+            program = gather_factors(program, read_elsewhere)
+            program = join_slices(program, read_elsewhere, given)
+        return _planned(program, read_elsewhere, sink=not self._fewer_calls)
 
 
 class _Derived(NamedTuple):
@@ -222,8 +239,8 @@ class _Ends:
         return made
 
 
-def _planned(program: Program, saved: frozenset[Value]) -> Plan:
-    segments = split(program, saved)
+def _planned(program: Program, saved: frozenset[Value], sink: bool) -> Plan:
+    segments = split(program, saved, sink)
     outside = saved | set(program.results) | set(program.feedback)
     fused = []
     for segment in segments:

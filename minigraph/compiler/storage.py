@@ -12,7 +12,7 @@ they belong, if nothing else claims them.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Optional, Sequence
+from typing import Any, Callable, Iterable, Optional, Sequence, Union
 
 import numpy as np
 
@@ -215,8 +215,8 @@ class Frame:
         self._block = aligned((0,), np.uint8)
         self._shared: dict[Value, np.ndarray] = {}
 
-    def at(self, value: Value, t: Optional[int]) -> np.ndarray:
-        """Return the array of ``value`` at the time step ``t``, of all for ``None``."""
+    def at(self, value: Value, t: Union[int, slice, None]) -> np.ndarray:
+        """Return the array of ``value`` at the time step ``t`` or at some, of all for ``None``."""
         array = self.arrays[value]
         return array if t is None or value not in self.stacked else array[t, ...]
 
@@ -256,19 +256,37 @@ class Frame:
             self.bytes += self._scratch[key].nbytes
         return self._scratch[key]
 
-    def _share(self, storage: Storage) -> None:
-        """Give the values of limited life places in one block of memory."""
+    def reserve(self, storages: Iterable[Storage]) -> None:
+        """Make one block of memory for the values of limited life of all these programs.
+
+        They run one after the other, and none reads what another left there.
+        """
+        self._enlarge(max(self._tenancy(storage)[1] for storage in storages))
+
+    def _enlarge(self, size: int) -> None:
+        if size > self._block.nbytes:
+            self.bytes += size  # a smaller block stays: the programs added before use it
+            self._block = aligned((size,), np.uint8)
+
+    def _tenancy(self, storage: Storage) -> tuple[dict[Value, int], int]:
+        """Return where in the block each value of limited life lies, and how large that must be."""
         values = [value for value in storage.lifetimes if value not in self.arrays]
-        shapes = [self._shape(value) for value in values]
-        sizes = [int(np.prod(shape)) * value.dtype.itemsize for shape, value in zip(shapes, values)]
-        places, total = offsets(
-            [Tenant(size, *storage.lifetimes[value]) for size, value in zip(sizes, values)]
-        )
-        if total > self._block.nbytes:
-            self.bytes += total  # the smaller block stays: the program added before uses it
-            self._block = aligned((total,), np.uint8)
-        for value, shape, size, place in zip(values, shapes, sizes, places):
-            self._shared[value] = self._block[place : place + size].view(value.dtype).reshape(shape)
+        places, total = offsets([
+            Tenant(self._size(storage, value), *storage.lifetimes[value]) for value in values
+        ])
+        return dict(zip(values, places)), total
+
+    def _size(self, storage: Storage, value: Value) -> int:
+        steps = self.T if self.T is not None and value in storage.stacked else 1
+        return steps * value.size * value.dtype.itemsize
+
+    def _share(self, storage: Storage) -> None:
+        """Give the values of limited life their places in the block."""
+        places, total = self._tenancy(storage)
+        self._enlarge(total)
+        for value, place in places.items():
+            memory = self._block[place : place + self._size(storage, value)]
+            self._shared[value] = memory.view(value.dtype).reshape(self._shape(value))
 
     def _shape(self, value: Value) -> tuple[int, ...]:
         steps = (self.T,) if value in self.stacked and self.T is not None else ()

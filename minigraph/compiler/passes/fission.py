@@ -38,19 +38,23 @@ def recurrent(program: Program) -> list[set[Op]]:
     ]
 
 
-def split(program: Program, read_elsewhere: frozenset[Value] = frozenset()) -> list[Segment]:
+def split(
+    program: Program, read_elsewhere: frozenset[Value] = frozenset(), sink: bool = True
+) -> list[Segment]:
     """Return the segments of ``program`` in an order that respects every dependency.
 
     Neighbouring segments of the same kind without a loop are one. An elementwise operation that only
-    the elementwise work of one loop reads is in that loop after all: computing it there costs less
-    than keeping it for all time steps. ``read_elsewhere`` are values that another program reads.
+    the elementwise work of one loop reads is, if ``sink``, in that loop after all: to a compiled loop
+    computing it costs less than keeping it for all time steps. Where each operation of a loop is a call,
+    fewer of them count. ``read_elsewhere`` are values that another program reads.
     """
     component_of: dict[Op, int] = {}
     loops = recurrent(program)
     for number, component in enumerate(loops):
         for op in component:
             component_of[op] = number
-    _sink(program, component_of, read_elsewhere)
+    if sink:
+        _sink(program, component_of, read_elsewhere)
     position = {op: k for k, op in enumerate(program.ops)}
     # Each operation outside all loops is a group of its own, known by the negative of its position.
     group = {op: component_of.get(op, -1 - position[op]) for op in program.ops}

@@ -1,0 +1,192 @@
+"""Slices: the same elementwise operation on neighbouring parts of one array is done once on all.
+
+The gates of a cell are slices of one product. Where three of them go through a sigmoid, one operation
+on all three columns' parts does for them; what each gives is a slice of the result, so that what follows
+(the slopes, on the way back) is joined in turn.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
+
+import networkx as nx
+import numpy as np
+
+from minigraph.compiler.ir import Constant, Op, Program, Value
+from minigraph.compiler.passes.dead import remove_dead
+from minigraph.compiler.passes.fission import recurrent
+from minigraph.compiler.primitives import PRIMITIVES
+
+
+class Window(NamedTuple):
+    """The entries ``start`` to ``stop`` of the last axis of ``root``."""
+
+    root: Value
+    start: int
+    stop: int
+
+
+def windows(program: Program) -> dict[Value, Window]:
+    """Return the values of ``program`` that are a part of another one's last axis, and which.
+
+    Slices of an axis that a reshape has split off the last one count too.
+    """
+    producers = program.producers()
+    found: dict[Value, Window] = {}
+    for op in program.ops:
+        if op.primitive in ("slice", "reshape"):
+            window = _window(op.output, producers)
+            if window is not None:
+                found[op.output] = window
+    return found
+
+
+def _window(value: Value, producers: Mapping[Value, Op]) -> Optional[Window]:
+    chain: list[Op] = []
+    root = value
+    while root in producers and producers[root].primitive in ("slice", "reshape"):
+        chain.append(producers[root])
+        root = chain[-1].inputs[0]
+    if not value.shape or not value.size or value.ndim != root.ndim or value.shape[:-1] != root.shape[:-1]:
+        return None
+    # Where the entries lie, found by doing the same to their numbers.
+    numbers = np.arange(root.size).reshape(root.shape)
+    taken = numbers
+    for op in reversed(chain):
+        taken = PRIMITIVES[op.primitive].evaluate([taken], None, op.attributes)
+    start = int(taken.flat[0])
+    stop = start + value.shape[-1]
+    if not np.array_equal(taken, numbers[..., start:stop]):
+        return None
+    return Window(root, start, stop)
+
+
+def join_slices(
+    program: Program,
+    read_elsewhere: frozenset[Value] = frozenset(),
+    given: Optional[Mapping[Value, Window]] = None,
+) -> Program:
+    """Return ``program`` with its operations on neighbouring slices joined.
+
+    ``given`` tells of values that another program computes which part of what they are. Values in
+    ``read_elsewhere`` are still computed, as slices.
+    """
+    fixed = set(program.results) | set(program.feedback)
+    while True:
+        known = {**(given or {}), **windows(program)}
+        group = next(_groups(program, known, fixed), None)
+        if group is None:
+            return remove_dead(program, read_elsewhere)
+        program = _joined(program, group, known)
+
+
+def _groups(program: Program, known: Mapping[Value, Window], fixed: set[Value]) -> Iterator[list[Op]]:
+    """Yield operations that can be one, in the order of their slices."""
+    loop_of = {op: number for number, loop in enumerate(recurrent(program)) for op in loop}
+    placed = _read_by_concat(program)
+    alike: dict[Any, dict[int, Op]] = {}
+    for op in program.ops:
+        kind = PRIMITIVES.get(op.primitive)
+        if kind is None or not kind.elementwise or op.output in fixed or op.output in placed:
+            continue
+        operands = [_operand(value, op, known) for value in op.inputs]
+        if None in operands or not any(value in known for value in op.inputs):
+            continue
+        starts = [known[value].start for value in op.inputs if value in known]
+        # Distances between the operands' slices must agree as well as their arrays.
+        offsets = tuple(start - starts[0] for start in starts)
+        key = (op.primitive, loop_of.get(op), op.output.dtype, tuple(operands), offsets)
+        alike.setdefault(key, {}).setdefault(starts[0], op)
+    for (_, loop, *_), members in alike.items():
+        for run in _runs(members):
+            if _independent(program, run, within_step=loop is not None):
+                yield run
+
+
+def _operand(value: Value, op: Op, known: Mapping[Value, Window]) -> Any:
+    """Return what operands of operations that can be joined have in common, ``None`` if nothing."""
+    if isinstance(value, Constant) and value.size == 1:
+        return float(value.array.reshape(()))
+    if value in known and value.shape == op.output.shape:
+        return known[value].root
+    return None
+
+
+def _read_by_concat(program: Program) -> set[Value]:
+    """Return values that are parts of a concatenation: they are computed in their place in it."""
+    found: set[Value] = set()
+    for op in reversed(program.ops):
+        if op.primitive == "concat" or (op.primitive == "reshape" and op.output in found):
+            found.update(op.inputs)
+    return found
+
+
+def _runs(members: Mapping[int, Op]) -> Iterator[list[Op]]:
+    """Yield stretches of at least two operations whose slices lie side by side."""
+    run: list[Op] = []
+    end: Optional[int] = None
+    for start, op in sorted(members.items(), key=lambda item: item[0]):
+        if start != end:
+            if len(run) > 1:
+                yield run
+            run = []
+        run.append(op)
+        end = start + op.output.shape[-1]
+    if len(run) > 1:
+        yield run
+
+
+def _independent(program: Program, run: Sequence[Op], within_step: bool) -> bool:
+    """Whether none of the operations waits for another one: of the same time step, or ever."""
+    graph: nx.DiGraph[Op] = nx.DiGraph()
+    graph.add_nodes_from(program.ops)
+    producers, consumers = program.producers(), program.consumers()
+    graph.add_edges_from((producers[v], op) for op in program.ops for v in op.inputs if v in producers)
+    if not within_step:
+        for source, targets in program.feedback.items():
+            for target in targets:
+                graph.add_edges_from((producers[source], op) for op in consumers.get(target, []))
+    return not any(nx.descendants(graph, op) & set(run) for op in run)
+
+
+def _joined(program: Program, run: Sequence[Op], known: Mapping[Value, Window]) -> Program:
+    """Return ``program`` with one operation for those of ``run``, and slices of what it gives."""
+    first = run[0].output
+    width = sum(op.output.shape[-1] for op in run)
+    made: list[Op] = []
+    operands: list[Value] = []
+    for value in run[0].inputs:
+        if value not in known:
+            operands.append(value)
+            continue
+        root, start, _ = known[value]
+        if width == root.shape[-1]:
+            operands.append(root)
+            continue
+        made.append(_slice(root, start, start + width, None, run[0].node))
+        operands.append(made[-1].output)
+    names = ", ".join(dict.fromkeys(op.output.name for op in run if op.output.name))
+    whole = Value((*first.shape[:-1], width), first.dtype, names)
+    made.append(run[0].replace(inputs=tuple(operands), outputs=(whole,)))
+    start = 0
+    for op in run:
+        made.append(_slice(whole, start, start + op.output.shape[-1], op.output, op.node))
+        start += op.output.shape[-1]
+    return program.with_ops(_sorted(program, run, made))
+
+
+def _slice(root: Value, start: int, stop: int, output: Optional[Value], node: Any) -> Op:
+    output = output or Value((*root.shape[:-1], stop - start), root.dtype, root.name)
+    return Op("slice", (root,), (output,), {"axis": -1, "start": start, "stop": stop}, node)
+
+
+def _sorted(program: Program, run: Sequence[Op], made: Sequence[Op]) -> list[Op]:
+    """Return the operations with ``made`` in the place of ``run``, each after what it needs."""
+    place = {op: (number, 0) for number, op in enumerate(program.ops)}
+    place.update({op: (place[run[0]][0], number) for number, op in enumerate(made, 1)})
+    ops = [op for op in program.ops if op not in set(run)] + list(made)
+    producers = {value: op for op in ops for value in op.outputs}
+    graph: nx.DiGraph[Op] = nx.DiGraph()
+    graph.add_nodes_from(ops)
+    graph.add_edges_from((producers[value], op) for op in ops for value in op.inputs if value in producers)
+    return list(nx.lexicographical_topological_sort(graph, key=lambda op: place[op]))
