@@ -6,7 +6,7 @@ from typing import Any, Callable, Optional, Sequence
 
 import numpy as np
 
-from minigraph.compiler.calls import Callees
+from minigraph.compiler.calls import Callees, OtherShape
 from minigraph.compiler.ir import Value
 from minigraph.compiler.programs import Programs
 from minigraph.compiler.specialise import BackwardPlan, Specialisation
@@ -42,7 +42,10 @@ class Run:
             given = [array.copy() for array in given]
         for value, array in zip(spec.input_values, given):
             if value in frame.arrays:  # else nothing reads it
-                np.copyto(frame.at(value, 0) if value in self._states else frame.arrays[value], array)
+                target = frame.at(value, 0) if value in self._states else frame.arrays[value]
+                if not np.can_cast(array.dtype, target.dtype, "same_kind"):
+                    raise OtherShape  # a state of fractions that integers are fed back to
+                np.copyto(target, array)
         self._forward()
         return map_table(lambda value: frame.arrays[value], spec.outputs)
 
@@ -62,7 +65,10 @@ class Run:
         if self._frame is None:
             frame = self._frame = Frame(self._T)
             self._callees = Callees()
-            frame.add(self.specialisation.forward.storage)
+            spec = self.specialisation
+            whole = spec.backward([True] * len(spec.output_values))
+            frame.reserve([spec.forward.storage, whole.plan.storage])
+            frame.add(spec.forward.storage)
             self._forward = self._programs.bind(
                 self.specialisation.forward, frame, False, self._callees
             )
