@@ -115,7 +115,7 @@ class Compiled(Container):
         if known is None:
             if len(self._known) >= self._KEPT:
                 self._known.pop(next(iter(self._known)))
-            specialisation = Specialisation(self.net, input, fewer_calls=not native_wanted())
+            specialisation = Specialisation(self.net, input, not native_wanted())
             known = self._known[key] = (specialisation, Programs(specialisation, T is not None), {})
         specialisation, programs, runs = known
         if T not in runs:
