@@ -69,9 +69,12 @@ def test_another_length_reuses_the_programs(monkeypatch: pytest.MonkeyPatch) -> 
     choose("numpy", monkeypatch)
     made: list[Any] = []
     original = compiled.Specialisation
-    monkeypatch.setattr(
-        compiled, "Specialisation", lambda *arguments: made.append(original(*arguments)) or made[-1]
-    )
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        made.append(original(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(compiled, "Specialisation", noted)
     _, fast = pair(cell("lstm"))
     for T in (4, 1, 7):
         input, gradOutput = data(2, T, 2)
@@ -304,6 +307,24 @@ def test_indices_are_integers_or_whole_numbers(executor: str, monkeypatch: pytes
     for dtype in (np.int64, np.float64):
         input = [words(3, 2).astype(dtype), *(randn(2, 3) for _ in range(4))]
         agree(net, fast, input, [None, None, None, None, randn(3, 2, 5)])
+
+
+def test_states_of_other_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Integers where numbers follow, and numbers where integers follow: the words of one step ago."""
+    choose("numpy", monkeypatch)
+    net, fast = pair(cell("gru", 2))
+    initial = [np.zeros((2, 3), int), np.ones((2, 3), np.float32)]
+    agree(net, fast, [randn(3, 2, 4), *initial], [randn(3, 2, 3)] * 2)
+
+    def make() -> Unroll:
+        x, before = _inputs("x", "before")
+        found = nn.LookupTable(7, 3)(before)
+        now = nn.Identity()(x).annotate(name="now")
+        return Unroll(nn.gModule([x, before], [found, now]), {"now": "before"})
+
+    net, fast = pair(make)
+    for first in (words(2), words(2).astype(float), words(2)):
+        agree(net, fast, [words(4, 2), first], [randn(4, 2, 3), None])
 
 
 @pytest.mark.parametrize("executor", BOTH)

@@ -20,7 +20,7 @@ from minigraph.tables import is_table, leaves, map_table
 
 
 class OtherShape(Exception):
-    """A module gave an output of another shape than for the same shapes before (as MaskedSelect may)."""
+    """Something is of another shape (as MaskedSelect's output may be) or type than the program expects."""
 
 
 class Callees:
