@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from interop_cases import as_torch, flat, is_criterion, largest, modules_of_the_registry, prepared
+from lm_runs import corpus, options
 from test_interop_graphml import network
 
 import minigraph as mg
@@ -21,6 +22,7 @@ from minigraph.cli import main
 from minigraph.errors import ArgumentError, ConversionError, FormatError
 from minigraph.memory import root
 from minigraph.tables import leaves
+from minigraph.text import train
 
 needs_torch = pytest.mark.torch
 
@@ -325,6 +327,26 @@ def test_the_step_of_a_network_over_time_goes_to_torch7(tmp_path: Path) -> None:
     assert convert(tmp_path / "a.safetensors", tmp_path / "b.t7", "--part", "step").exit_code == 0
     input = [np.ones((4, 2)), np.ones((4, 3)), np.ones((4, 3))]
     assert largest(flat(net.step.forward(input)), flat(mg.load_t7(tmp_path / "b.t7").forward(input))) == 0
+
+
+def test_a_checkpoint_of_training_is_a_network_too(tmp_path: Path) -> None:
+    result = train(corpus(), options(dropout=0.5), tmp_path / "cv")
+    step = result.trainer.model.step
+    assert convert(tmp_path / "cv" / "latest.safetensors", tmp_path / "b.t7").exit_code == 0
+    input = [np.array([3, 5]), *[np.full((2, 6), 0.1)] * 4]
+    step.evaluate()
+    assert largest(flat(step.forward(input)), flat(mg.load_t7(tmp_path / "b.t7").forward(input))) == 0
+
+
+def test_tables_that_hold_themselves(tmp_path: Path) -> None:
+    table: dict[str, Any] = {"net": network()}
+    table["again"] = [table]
+    mg.save_t7(tmp_path / "a.t7", table)
+    assert convert(tmp_path / "a.t7", tmp_path / "b.safetensors").exit_code == 0
+    assert isinstance(mg.load(tmp_path / "b.safetensors"), nn.gModule)
+    del table["net"]
+    mg.save_t7(tmp_path / "a.t7", table)
+    assert "is no network and holds none" in convert(tmp_path / "a.t7", tmp_path / "c.safetensors").output
 
 
 def test_failures_are_one_line(tmp_path: Path) -> None:

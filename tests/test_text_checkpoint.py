@@ -154,6 +154,7 @@ def test_what_a_checkpoint_holds(tmp_path: Path) -> None:
 
 def test_damaged_checkpoints_are_passed_over_with_a_warning(tmp_path: Path) -> None:
     run(tmp_path)
+    (tmp_path / "latest.safetensors").unlink()
     files = sorted(tmp_path.glob("lm_*.safetensors"))
     assert len(files) == 3
     files[2].write_bytes(files[2].read_bytes()[:-5])
@@ -208,26 +209,51 @@ def test_a_folder_takes_one_run_at_a_time(tmp_path: Path) -> None:
 def test_left_overs_of_a_killed_write_are_removed(tmp_path: Path) -> None:
     (tmp_path / "latest.safetensors.123.part").write_bytes(b"half")
     run(tmp_path)
-    assert not list(tmp_path.glob(".*.tmp"))
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_the_latest_checkpoint_is_that_of_the_end_and_the_same_in_every_run(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        run(tmp_path / folder)
+    latest = (tmp_path / "a" / "latest.safetensors").read_bytes()
+    assert text.read_checkpoint(tmp_path / "a" / "latest.safetensors").structure["iteration"] == 12
+    assert (tmp_path / "b" / "latest.safetensors").read_bytes() == latest
+    # A run that was killed between the checkpoint of its last validation and the latest.
+    run(tmp_path / "c", stop_after=7)
+    (last,) = (tmp_path / "a").glob("lm_*_epoch0.50_*.safetensors")
+    (tmp_path / "c" / last.name).write_bytes(last.read_bytes())
+    run(tmp_path / "c")
+    assert (tmp_path / "c" / "latest.safetensors").read_bytes() == latest
+
+
+def test_where_no_checkpoint_can_be_read_nothing_is_begun(tmp_path: Path) -> None:
+    run(tmp_path)
+    for path in tmp_path.glob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-5])
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(text.CheckpointError, match="no checkpoint in .* can be read: latest.safe"):
+        run(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_only_some_validation_checkpoints_are_kept_and_the_best(tmp_path: Path) -> None:
     folder = text.Folder(tmp_path)
     for epoch, loss in ((0.5, 2.0), (1.0, 1.5), (1.5, 1.7), (2.0, 1.8), (10.0, 3e9)):
         folder.save_validated(ARRAYS, STRUCTURE, "lstm", epoch, loss, keep=2)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    assert sorted(path.name for path in tmp_path.glob("lm_*")) == [
         "lm_lstm_epoch1.00_1.5000.safetensors", "lm_lstm_epoch10.00_3.000e+09.safetensors",
         "lm_lstm_epoch2.00_1.8000.safetensors",
     ]
     folder.save_validated(ARRAYS, STRUCTURE, "lstm", 11.0, 1.9, keep=0)
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(list(tmp_path.glob("lm_*"))) == 4
 
 
 def test_init_from_takes_the_parameters_only(tmp_path: Path) -> None:
     run(tmp_path / "first")
     start = text.Folder(tmp_path / "first").newest()
     assert start is not None
-    result = run(tmp_path / "second", init_from=start.path, stop_after=0, seed=5, batch_size=3)
+    # A folder stands for its newest checkpoint.
+    result = run(tmp_path / "second", init_from=tmp_path / "first", stop_after=0, seed=5, batch_size=3)
     assert result.trainer.iteration == 1
     begun = text.Trainer(corpus(), options(seed=5, batch_size=3))
     begun.model.load({

@@ -81,7 +81,7 @@ def test_the_same_command_goes_on(file: Path, tmp_path: Path) -> None:
     folder, log = tmp_path / "cv", tmp_path / "log.jsonl"
     train(file, folder, "--log", log, max_iters=7)
     result = train(file, folder, "--log", log)
-    assert re.search(r"going on from .*/lm_lstm_epoch0\.29_3\.\d+\.safetensors, iteration 7\n", result.output)
+    assert re.search(r"going on from .*/latest\.safetensors, iteration 7\n", result.output)
     train(file, tmp_path / "whole", "--log", tmp_path / "whole.jsonl")
     losses = [line["loss"] for line in log_lines(log) if "loss" in line]
     assert losses == [line["loss"] for line in log_lines(tmp_path / "whole.jsonl") if "loss" in line]

@@ -128,9 +128,10 @@ def convert(
 ) -> None:
     """Convert a network between file formats, by their endings.
 
-    IN is .t7, .safetensors or .pt (a state dict, with the .py next to it that minigraph wrote; none
-    of it is executed); OUT is .t7, .safetensors, .pt (a state dict, and the source of the network as
-    .py next to it), .onnx (which needs --input) or .graphml.
+    IN is .t7, .safetensors (also a checkpoint of minigraph train: one time step of its network) or
+    .pt (a state dict, with the .py next to it that minigraph wrote; none of it is executed); OUT is
+    .t7, .safetensors, .pt (a state dict, and the source of the network as .py next to it), .onnx
+    (which needs --input) or .graphml.
     """
     from minigraph.cli.convert import convert_file
     from minigraph.cli.shapes import random_input

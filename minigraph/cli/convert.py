@@ -6,15 +6,24 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Optional
 
 import minigraph as mg
-from minigraph import nn, rnn
+from minigraph import nn, rnn, text
 from minigraph.cli.failures import Failure
 from minigraph.tables import is_table
 
 READERS: dict[str, Callable[[Path], Any]] = {
     ".t7": lambda path: mg.load_t7(path),
-    ".safetensors": lambda path: mg.load(path),
+    ".safetensors": lambda path: _safetensors(path),
     ".pt": lambda path: mg.interop.load_torch(path),
 }
+
+
+def _safetensors(path: Path) -> Any:
+    """Read what ``mg.save`` wrote, or the network of a checkpoint of ``minigraph train``: one time step."""
+    try:
+        text.read_structure(path)
+    except text.CheckpointError:
+        return mg.load(path)
+    return text.trained_model(text.read_checkpoint(path)).step
 
 
 def _onnx(path: Path, net: Any, input: Any, dtype: str) -> list[Path]:
@@ -67,7 +76,7 @@ def _pick(value: Any, part: Optional[str], source: Path) -> Any:
     """Return the network in what a file held."""
     if part is None and isinstance(value, nn.Module):
         return value
-    found = dict(_networks(value, ""))
+    found = dict(_networks(value, "", []))
     if part is not None:
         found.update(_steps(found))
         if part not in found:
@@ -82,16 +91,22 @@ def _offer(found: dict[str, Any]) -> str:
     return f"; give --part, one of {', '.join(found)}" if found else " and holds none"
 
 
-def _networks(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield the places and networks in tables: keys and 1-based positions, joined by dots."""
+def _networks(value: Any, path: str, around: list[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the places and networks in tables: keys and 1-based positions, joined by dots.
+
+    ``around`` are the tables around ``value``; one that holds itself is not entered again.
+    """
+    if any(value is table for table in around):
+        return
+    around = [*around, value]
     if isinstance(value, nn.Module):
         yield path, value
     elif isinstance(value, dict):
         for key, entry in value.items():
-            yield from _networks(entry, f"{path}.{key}" if path else str(key))
+            yield from _networks(entry, f"{path}.{key}" if path else str(key), around)
     elif is_table(value):
         for position, entry in enumerate(value, 1):
-            yield from _networks(entry, f"{path}.{position}" if path else str(position))
+            yield from _networks(entry, f"{path}.{position}" if path else str(position), around)
 
 
 def _steps(found: dict[str, Any]) -> dict[str, Any]:

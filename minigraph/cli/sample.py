@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from minigraph.cli.failures import Failure, OneLineCommand
+from minigraph.cli.failures import OneLineCommand
 
 
 @click.command(cls=OneLineCommand)
@@ -27,12 +27,7 @@ def sample(checkpoint: Path, primetext: str, temperature: float, length: int, se
     from minigraph import text
     from minigraph.text.sampling import Sampler
 
-    if checkpoint.is_dir():
-        found = text.Folder(checkpoint).newest(lambda message: click.echo(f"minigraph: {message}", err=True))
-        if found is None:
-            raise Failure(f"{checkpoint} holds no readable checkpoint")
-    else:
-        found = text.read_model(checkpoint)
+    found = text.read_model(checkpoint, lambda message: click.echo(f"minigraph: {message}", err=True))
     characters = Sampler(found).sample(length, primetext, temperature, seed)
     _write(primetext)
     for character in characters:

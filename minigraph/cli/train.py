@@ -62,7 +62,8 @@ def _training_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--init-from", metavar="CKPT", type=click.Path(path_type=Path),
-    help="Start with the parameters (and the shape) of this checkpoint.",
+    help="Start with the parameters (and the shape) of this checkpoint, the newest of a folder, or a .t7 "
+    "file of char-rnn.",
 )
 @click.option(
     "--log", metavar="FILE.jsonl", type=click.Path(path_type=Path),

@@ -10,10 +10,10 @@ from typing import Any, Mapping, Union
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from minigraph.errors import MinigraphError
 from minigraph.files.atomic import replacing
+from minigraph.files.native.container import write_safetensors
 
 _FORMAT = "minigraph training checkpoint"
 _VERSION = 1
@@ -35,7 +35,8 @@ class Checkpoint:
 def write_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], structure: Mapping[str, Any]) -> None:
     """Write a checkpoint so that ``path`` is at every moment the old file or the whole new one.
 
-    The header carries a SHA-256 of the contents. Raises ``OSError`` where it cannot be written.
+    The header carries a SHA-256 of the contents; the same state gives the same bytes. Raises ``OSError``
+    where it cannot be written.
     """
     text = json.dumps(structure, sort_keys=True, allow_nan=False)
     ready = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -43,7 +44,7 @@ def write_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], structure: Ma
         "format": _FORMAT, "version": str(_VERSION), "structure": text, "checksum": _checksum(ready, text),
     }
     with replacing(path) as temporary:
-        Path(temporary).write_bytes(save(ready, metadata=header))
+        write_safetensors(temporary, ready, header)
 
 
 def read_checkpoint(path: Union[str, Path]) -> Checkpoint:

@@ -25,8 +25,8 @@ class Folder:
     """A ``--checkpoint-dir``.
 
     Each validation leaves a checkpoint named as char-rnn names it
-    (``lm_lstm_epoch0.50_1.9876.safetensors``); between them ``latest.safetensors`` is replaced
-    again and again. All hold the whole state of the run.
+    (``lm_lstm_epoch0.50_1.9876.safetensors``); ``latest.safetensors`` is replaced then and again and
+    again between them. All hold the whole state of the run.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,13 +63,16 @@ class Folder:
     def newest(self, warn: Callable[[str], None] = lambda message: None) -> Optional[Checkpoint]:
         """Return the readable checkpoint of the highest iteration, None where there is none.
 
-        ``warn`` is told of every file that should be a checkpoint and cannot be read.
+        ``warn`` is told of every file that should be a checkpoint and cannot be read. Raises
+        ``CheckpointError`` where that is so of all that a run left: starting anew would replace them.
         """
         ranked: list[tuple[int, float, Path]] = []
+        damaged: list[str] = []
         for path in sorted(self.path.glob("*.safetensors")):
             try:
                 iteration = int(read_structure(path).get("iteration", -1))
             except (CheckpointError, OSError, ValueError, TypeError, AttributeError) as error:
+                damaged.append(path.name)
                 warn(f"{error} (passed over)")
                 continue
             ranked.append((iteration, path.stat().st_mtime, path))
@@ -77,7 +80,14 @@ class Folder:
             try:
                 return read_checkpoint(path)
             except CheckpointError as error:
+                damaged.append(path.name)
                 warn(f"{error} (passed over)")
+        lost = sorted(name for name in damaged if name == LATEST or _VALIDATED.fullmatch(name))
+        if lost:
+            raise CheckpointError(
+                f"no checkpoint in {self.path} can be read: {', '.join(lost)}. Put back what was written, or "
+                "remove them to start anew"
+            )
         return None
 
     def save_latest(self, arrays: Mapping[str, np.ndarray], structure: Mapping[str, Any]) -> Path:
@@ -88,11 +98,13 @@ class Folder:
         self, arrays: Mapping[str, np.ndarray], structure: Mapping[str, Any], model: str, epoch: float,
         loss: float, keep: int,
     ) -> Path:
-        """Write the checkpoint of a validation, and remove the oldest beyond ``keep`` (0: none).
+        """Write the checkpoint of a validation, the same as ``latest.safetensors``, and return its path.
 
-        The one with the lowest validation loss stays in any case.
+        Of those of validations the oldest beyond ``keep`` are removed (0: none). The one with the lowest
+        validation loss stays in any case.
         """
         path = self._save(f"lm_{model}_epoch{epoch:.2f}_{loss_text(loss)}.safetensors", arrays, structure)
+        self.save_latest(arrays, structure)
         if keep:
             self._prune(keep, path)
         return path

@@ -15,7 +15,7 @@ from minigraph.text.checkpoint import Checkpoint, CheckpointError
 from minigraph.text.corpus import Corpus
 from minigraph.text.curve import loss_curve
 from minigraph.text.facts import RunFacts
-from minigraph.text.folder import Folder
+from minigraph.text.folder import LATEST, Folder
 from minigraph.text.group import Alone, Group, alike
 from minigraph.text.log import TrainingLog
 from minigraph.text.options import TrainingOptions
@@ -112,7 +112,7 @@ class _Run:
         # is another run's, never one that was killed early.
         if self.leads and log is not None:
             self.log = TrainingLog(log, None if found is None else trainer.iteration)
-        if found is None:
+        if found is None or found.path.name != LATEST:  # or it was killed between the two
             self._save()
         self.reporter.started(trainer)
 

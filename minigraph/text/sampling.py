@@ -16,8 +16,7 @@ from minigraph.errors import ArgumentError, NumberError
 from minigraph.text.checkpoint import Checkpoint
 from minigraph.text.corpus import Vocabulary
 from minigraph.text.facts import RunFacts
-from minigraph.text.model import CharModel, build_model
-from minigraph.text.trainer import parameters_of
+from minigraph.text.sources import trained_model
 
 
 class Sampler:
@@ -27,11 +26,8 @@ class Sampler:
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        facts = RunFacts.of(checkpoint)
-        self.vocabulary = Vocabulary(facts.vocabulary)
-        self.model: CharModel = build_model(facts.options, len(self.vocabulary))
-        self.model.load(parameters_of(checkpoint.arrays), str(checkpoint.path))
-        self.model.step.evaluate()
+        self.vocabulary = Vocabulary(RunFacts.of(checkpoint).vocabulary)
+        self.model = trained_model(checkpoint)
         self._step = compile(self.model.step)
 
     def sample(

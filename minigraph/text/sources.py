@@ -1,26 +1,51 @@
-"""Sources: where a trained model may come from, our checkpoints and char-rnn's own .t7 files."""
+"""Sources: where a trained model may come from: our checkpoints, folders of them, char-rnn's .t7 files."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Callable, Union
 
 from minigraph import nn, random
 from minigraph.errors import ArgumentError, format_shape
 from minigraph.files import load_t7
 from minigraph.text.checkpoint import Checkpoint, CheckpointError, read_checkpoint
 from minigraph.text.facts import RunFacts
-from minigraph.text.model import build_model
+from minigraph.text.folder import Folder
+from minigraph.text.model import CharModel, build_model
 from minigraph.text.options import TrainingOptions
+from minigraph.text.trainer import parameters_of
 
 
-def read_model(path: Union[str, Path]) -> Checkpoint:
+def read_model(
+    path: Union[str, Path], warn: Callable[[str], None] = lambda message: None
+) -> Checkpoint:
     """Return a checkpoint of ours, or one that Torch7's char-rnn saved (by the ending ``.t7``).
 
+    Of a folder the newest checkpoint is taken; ``warn`` is told of those that cannot be read.
     Raises ``CheckpointError`` for a file that is neither, ``T7Error`` for a damaged ``.t7``.
     """
     path = Path(path)
+    if path.is_dir():
+        found = Folder(path).newest(warn)
+        if found is None:
+            raise CheckpointError(f"{path} holds no readable checkpoint")
+        return found
     return _from_torch(path) if path.suffix == ".t7" else read_checkpoint(path)
+
+
+def trained_model(checkpoint: Checkpoint) -> CharModel:
+    """Return the model of a checkpoint, with its parameters, in evaluation.
+
+    The random stream stays where it is. Raises ``CheckpointError`` where the checkpoint is not of a
+    training run.
+    """
+    facts = RunFacts.of(checkpoint)
+    stream = random.getRNGState()
+    model = build_model(facts.options, len(facts.vocabulary))
+    random.setRNGState(stream)
+    model.load(parameters_of(checkpoint.arrays), str(checkpoint.path))
+    model.step.evaluate()
+    return model
 
 
 def _from_torch(path: Path) -> Checkpoint:
