@@ -168,7 +168,7 @@ class Builder:
 
     # -- products ------------------------------------------------------------------------------------
 
-    def product(self, x: Value, weight: Parameter, transposed: bool = False) -> Value:
+    def product(self, x: Value, weight: Value, transposed: bool = False) -> Value:
         """``x W^T`` for ``weight`` ``(N, K)``, as in Linear; ``x W`` for ``(K, N)`` if ``transposed``."""
         return self.emit("product", x, weight, transposed=transposed)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, Callable, NamedTuple, Sequence, Union
 
-from minigraph.compiler.ir import Constant, Op, Parameter, Value
+from minigraph.compiler.ir import Constant, Joined, Op, Parameter, Value
 
 #: How two operands are written, and how tightly that binds.
 _INFIX = {
@@ -147,8 +147,10 @@ _SPECIAL: dict[str, Callable[[list[str], dict[str, Any]], str]] = {
 }
 
 
-def gradient_name(parameter: Parameter) -> str:
+def gradient_name(parameter: Union[Parameter, Joined]) -> str:
     """Return the name of a parameter's gradient: ``i2h.gradWeight`` for ``i2h.weight``."""
+    if isinstance(parameter, Joined):
+        return f"[{', '.join(map(gradient_name, parameter.parts))}]"
     return parameter.name.removesuffix(parameter.attribute) + parameter.gradient
 
 

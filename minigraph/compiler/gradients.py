@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Iterable, Mapping, Optional, Sequence, Union
 
 from minigraph.compiler.builder import Builder
-from minigraph.compiler.ir import Op, Parameter, Value
+from minigraph.compiler.ir import Joined, Op, Parameter, Value
 from minigraph.compiler.vjps import VJPS, Part, call_back
 
 Contribution = Union[Value, Part]
@@ -78,7 +78,7 @@ def _influenced(ops: Sequence[Op], wanted: Sequence[Value]) -> set[Value]:
 
 def _matters(op: Op, reached: set[Value]) -> bool:
     return op.primitive == "call" or any(
-        value in reached or isinstance(value, Parameter) for value in op.inputs
+        value in reached or isinstance(value, (Joined, Parameter)) for value in op.inputs
     )
 
 

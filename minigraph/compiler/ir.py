@@ -63,6 +63,21 @@ class Parameter(Value):
 
 
 @dataclass(eq=False)
+class Joined(Value):
+    """Several parameters below each other, copied into memory of its own at the start of each run.
+
+    ``parts`` are parameters of the same shape but for the first axis. It has no gradient: what needs
+    one adds to those of the parts.
+    """
+
+    parts: tuple[Parameter, ...] = ()
+
+    @property
+    def varies(self) -> bool:
+        return False
+
+
+@dataclass(eq=False)
 class Constant(Value):
     """A tensor known when the program is made; ``array`` holds it."""
 

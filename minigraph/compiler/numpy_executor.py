@@ -12,7 +12,7 @@ import numpy as np
 
 from minigraph.compiler.blas import gemm
 from minigraph.compiler.calls import Callees, bind_call, bind_call_back
-from minigraph.compiler.ir import Op, Value
+from minigraph.compiler.ir import Joined, Op, Value
 from minigraph.compiler.passes.fission import Segment
 from minigraph.compiler.primitives import PRIMITIVES, UFUNCS
 from minigraph.compiler.storage import Frame, _reshaped, is_view
@@ -42,6 +42,7 @@ class NumpyExecutor:
         #: Copies of transposed weights, and what makes them at the start of each run.
         self._packed: dict[Any, np.ndarray] = {}
         self._packing: list[Instruction] = []
+        self._joined: set[Value] = set()
         self._sums: dict[Value, np.ndarray] = {}
         self._quiet = bool(segments)
         for segment in segments:
@@ -62,6 +63,16 @@ class NumpyExecutor:
         steps = reversed(range(T)) if backwards else range(T)
         return [call for t in steps for op in segment.ops for call in self._bind(op, t)]
 
+    def _join(self, value: Joined) -> None:
+        """Have the parameters copied below each other at the start of each run."""
+        self._joined.add(value)
+        start = 0
+        for part in value.parts:
+            stop = start + part.shape[0]
+            window = self._frame.arrays[value][start:stop]
+            self._packing.append(partial(np.copyto, window, getattr(part.module, part.attribute)))
+            start = stop
+
     def _portions(self, op: Op, t: Optional[int]) -> Sequence[Steps]:
         """Return the time steps that a region does at a time, where it is done for all of them.
 
@@ -76,6 +87,9 @@ class NumpyExecutor:
 
     def _bind(self, op: Op, t: Optional[int]) -> list[Instruction]:
         frame = self._frame
+        for value in op.inputs:
+            if isinstance(value, Joined) and value not in self._joined:
+                self._join(value)
         if op.primitive == "draw":
             return [partial(_draw, [frame.arrays[mask] for mask in op.outputs], op.attributes["p"], frame.T)]
         if op.primitive == "call":
@@ -91,6 +105,8 @@ class NumpyExecutor:
         inputs = [frame.at(value, t) for value in op.inputs]
         if op.primitive.startswith("accumulate"):
             parameter = op.attributes["parameter"]
+            if isinstance(parameter, Joined):
+                return self._apart(op, inputs, parameter)
             target = getattr(parameter.module, parameter.gradient)
             return self._accumulation(op, inputs, target)
         out = frame.at(op.output, t)
@@ -170,8 +186,10 @@ class NumpyExecutor:
         if len(inputs) == 3 and address(inputs[2]) != address(out):
             calls.append(partial(np.copyto, out, inputs[2]))
         beta = float(len(inputs) == 3)
-        if x.ndim > 2 and x.flags.c_contiguous and out.flags.c_contiguous:
-            x, out = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
+        if x.ndim > 2 and x.size and out.size:
+            rows, into = _reshaped(x, (-1, x.shape[-1])), _reshaped(out, (-1, out.shape[-1]))
+            if rows is not None and into is not None:
+                x, out = rows, into
         if x.ndim == 2:
             calls.append(gemm(x, matrix, out, beta))
         elif x.ndim == 1:
@@ -197,6 +215,18 @@ class NumpyExecutor:
             self._packing.append(partial(np.copyto, packed, weight.T))
         return self._packed[key]
 
+    def _apart(self, op: Op, inputs: list[np.ndarray], joined: Joined) -> list[Instruction]:
+        """Compute the gradient of joined parameters, and add each one's part to what it has."""
+        key = ("gradients", joined.shape, joined.dtype)
+        whole = self._frame.scratch(key, lambda: np.empty(joined.shape, joined.dtype))
+        calls: list[Instruction] = [partial(whole.fill, 0), *self._accumulation(op, inputs, whole)]
+        start = 0
+        for part in joined.parts:
+            target = getattr(part.module, part.gradient)
+            calls.append(partial(np.add, target, whole[start : start + len(target)], target))
+            start += len(target)
+        return calls
+
     def _accumulation(self, op: Op, inputs: list[np.ndarray], target: np.ndarray) -> list[Instruction]:
         flat = [_reshaped(x, (-1, x.shape[-1])) if x.size and x.ndim else None for x in inputs]
         gradient = flat[0]
@@ -214,7 +244,10 @@ class NumpyExecutor:
         calls: list[Instruction] = []
         if value not in self._sums:
             total = self._sums[value] = np.empty(rows.shape[1:], rows.dtype)
-            calls.append(partial(np.add.reduce, rows, 0, None, total))
+            if rows.flags.c_contiguous:
+                calls.append(partial(np.add.reduce, rows, 0, None, total))
+            else:  # of which BLAS is faster to add up the rows
+                calls.append(gemm(np.ones((1, len(rows)), rows.dtype), rows, total[None]))
         return [*calls, partial(np.add, target, self._sums[value], target)]
 
 

@@ -30,7 +30,7 @@ class Programs:
         self, plan: Plan, frame: Frame, backwards: bool, callees: Callees
     ) -> Callable[[], Any]:
         """Return a call that runs ``plan`` in ``frame``, which has its arrays."""
-        if not native_wanted():
+        if self._specialisation.fewer_calls or not native_wanted():
             return NumpyExecutor(plan.segments, frame, backwards, callees).run
         return self.native(plan, frame).bind(frame, backwards, callees)
 

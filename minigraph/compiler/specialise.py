@@ -20,6 +20,7 @@ from minigraph.compiler.passes.dead import remove_dead
 from minigraph.compiler.passes.factors import gather_factors
 from minigraph.compiler.passes.fission import Segment, split
 from minigraph.compiler.passes.fuse import fuse
+from minigraph.compiler.passes.join_products import join_products, joining_wanted
 from minigraph.compiler.passes.join_slices import Window, join_slices, windows
 from minigraph.compiler.passes.sums import gather_sums
 from minigraph.compiler.probe import Observation, observe
@@ -58,7 +59,7 @@ class Specialisation:
 
     def __init__(self, net: Module, input: Any, fewer_calls: bool = False) -> None:
         self.net = net
-        self._fewer_calls = fewer_calls
+        self.fewer_calls = fewer_calls
         self.observation: Observation = observe(net, input)
         self._gradient_like: Any = None
         self._regular: Optional[bool] = None
@@ -109,6 +110,8 @@ class Specialisation:
             feedback[ends.fed(source)] = [target]
         drawing = [] if writer.drawing is None else [writer.drawing]
         self._program = Program([*drawing, *writer.ops], self.output_values, feedback)
+        if self.fewer_calls and joining_wanted():
+            self._program = join_products(self._program)
 
     def _fed(self) -> list[tuple[Value, Given]]:
         """Return what is fed back to what, leaf by leaf."""
@@ -197,11 +200,12 @@ class Specialisation:
         self, program: Program, read_elsewhere: frozenset[Value], given: Mapping[Value, Window]
     ) -> Plan:
         """Schedule a program; ``given`` are parts of values that the forward program computes."""
-        if self._fewer_calls:
-            program = start_from_biases(program, read_elsewhere)
+        if self.fewer_calls:
             program = gather_factors(program, read_elsewhere)
             program = join_slices(program, read_elsewhere, given)
-        return _planned(program, read_elsewhere, sink=not self._fewer_calls)
+            program = gather_sums(program, read_elsewhere)  # of what was joined
+            program = start_from_biases(program, read_elsewhere)
+        return _planned(program, read_elsewhere, sink=not self.fewer_calls)
 
 
 class _Derived(NamedTuple):

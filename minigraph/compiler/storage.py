@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterable, Optional, Sequence, Union
 
 import numpy as np
 
-from minigraph.compiler.ir import Constant, Given, Op, Parameter, Program, Value
+from minigraph.compiler.ir import Constant, Given, Joined, Op, Parameter, Program, Value
 from minigraph.compiler.lifetimes import Tenant, offsets
 from minigraph.compiler.passes.fission import Segment
 from minigraph.compiler.primitives import PRIMITIVES, lead
@@ -310,6 +310,8 @@ class Frame:
             return getattr(value.module, value.attribute)
         if isinstance(value, Constant):
             return value.array
+        if isinstance(value, Joined):
+            return self._new(value.shape, value.dtype)
         assert isinstance(value, Given), f"nothing computes {value}"
         return self._room(value)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple, Optional, Sequence, Union
 
 from minigraph.compiler.builder import Builder
-from minigraph.compiler.ir import Constant, Op, Parameter, Value
+from minigraph.compiler.ir import Constant, Joined, Op, Parameter, Value
 
 
 class Part(NamedTuple):
@@ -167,7 +167,7 @@ def _kept(b: Builder, op: Op, value: Value) -> Value:
 def _product(b: Builder, op: Op, g: Value) -> Sequence[Gradient]:
     x, weight = op.inputs[:2]
     transposed = op.attributes["transposed"]
-    assert isinstance(weight, Parameter)
+    assert isinstance(weight, (Joined, Parameter))
     factors = (x, g) if transposed else (g, x)
     b.effect("accumulate_product", *factors, parameter=weight)
     return (b.product(g, weight, transposed=not transposed), None, *(g,) * (len(op.inputs) - 2))

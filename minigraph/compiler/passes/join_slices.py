@@ -12,9 +12,10 @@ from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 import networkx as nx
 import numpy as np
 
-from minigraph.compiler.ir import Constant, Op, Program, Value
+from minigraph.compiler.ir import Constant, Op, Parameter, Program, Value
 from minigraph.compiler.passes.dead import remove_dead
 from minigraph.compiler.passes.fission import recurrent
+from minigraph.compiler.passes.join_products import joined_parameters
 from minigraph.compiler.primitives import PRIMITIVES
 
 
@@ -107,6 +108,8 @@ def _operand(value: Value, op: Op, known: Mapping[Value, Window]) -> Any:
     """Return what operands of operations that can be joined have in common, ``None`` if nothing."""
     if isinstance(value, Constant) and value.size == 1:
         return float(value.array.reshape(()))
+    if isinstance(value, Parameter) and value.shape == op.output.shape[-1:]:
+        return "parameter"
     if value in known and value.shape == op.output.shape:
         return known[value].root
     return None
@@ -155,7 +158,10 @@ def _joined(program: Program, run: Sequence[Op], known: Mapping[Value, Window]) 
     width = sum(op.output.shape[-1] for op in run)
     made: list[Op] = []
     operands: list[Value] = []
-    for value in run[0].inputs:
+    for number, value in enumerate(run[0].inputs):
+        if isinstance(value, Parameter):
+            operands.append(joined_parameters([op.inputs[number] for op in run]))
+            continue
         if value not in known:
             operands.append(value)
             continue
