@@ -10,7 +10,7 @@ from compiling import agree, pair
 
 import minigraph as mg
 from minigraph import nn
-from minigraph.compiler import blas, numpy_executor
+from minigraph.compiler import blas
 from minigraph.compiler.builder import Builder
 from minigraph.compiler.ir import Given, Joined, Parameter, Program, Value
 from minigraph.compiler.passes.biases import start_from_biases
@@ -258,12 +258,10 @@ def test_what_was_made_for_numpy_stays_numpys(monkeypatch: pytest.MonkeyPatch) -
         name != "numpy" and blas._load(name) is None, reason=f"there is no {name}"))
     for name in ("mkl", "openblas", "numpy")
 ])
-@pytest.mark.parametrize("portion", [1, 1 << 16])
 @pytest.mark.parametrize("cell", [mg.rnn.lstm, mg.rnn.gru])
-def test_two_layers(cell: Any, portion: int, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With weights that are packed and regions that are computed in portions."""
+def test_two_layers(cell: Any, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With weights that are packed."""
     monkeypatch.setenv("MINIGRAPH_BLAS", library)
-    monkeypatch.setattr(numpy_executor, "PORTION", portion)
     net, fast = pair(lambda: mg.rnn.Unroll(*cell(5, 6, layers=2)))
     draw = np.random.default_rng(5)
     T, B = 7, 4

@@ -6,7 +6,7 @@ It needs nothing but NumPy and runs every primitive. Loops over time are unrolle
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Optional, Sequence, Union
+from typing import Any, Callable, Optional, Sequence
 
 import numpy as np
 
@@ -20,11 +20,6 @@ from minigraph.memory import address
 from minigraph.random import generator
 
 Instruction = Callable[[], Any]
-#: A time step, some of them, or all.
-Steps = Union[int, slice, None]
-
-#: How many bytes of each value of a region are computed at a time, where there are all time steps of it.
-PORTION = 1 << 16
 #: From how many time steps and rows on the transposed weights of a loop are copied once a run.
 WORTH_PACKING = 4
 
@@ -73,18 +68,6 @@ class NumpyExecutor:
             self._packing.append(partial(np.copyto, window, getattr(part.module, part.attribute)))
             start = stop
 
-    def _portions(self, op: Op, t: Optional[int]) -> Sequence[Steps]:
-        """Return the time steps that a region does at a time, where it is done for all of them.
-
-        It is several calls: what one writes is then still in the cache when the next reads it.
-        """
-        T = self._frame.T
-        if t is not None or T is None or not self._frame.stacked.issuperset(op.outputs):
-            return [t]
-        bytes_of_step = max(value.size * value.dtype.itemsize for value in op.outputs)
-        steps = max(1, PORTION // max(1, bytes_of_step))
-        return [None] if steps >= T else [slice(t, min(t + steps, T)) for t in range(0, T, steps)]
-
     def _bind(self, op: Op, t: Optional[int]) -> list[Instruction]:
         frame = self._frame
         for value in op.inputs:
@@ -96,12 +79,6 @@ class NumpyExecutor:
             return [bind_call(op, frame, t, self._callees)]
         if op.primitive == "call_back":
             return [bind_call_back(op, frame, t, self._callees)]
-        if op.primitive == "fused":
-            return [
-                call for steps in self._portions(op, t) for call in self._fused(
-                    op, [frame.at(v, steps) for v in op.inputs], [frame.at(v, steps) for v in op.outputs]
-                )
-            ]
         inputs = [frame.at(value, t) for value in op.inputs]
         if op.primitive.startswith("accumulate"):
             parameter = op.attributes["parameter"]
@@ -109,6 +86,8 @@ class NumpyExecutor:
                 return self._apart(op, inputs, parameter)
             target = getattr(parameter.module, parameter.gradient)
             return self._accumulation(op, inputs, target)
+        if op.primitive == "fused":
+            return self._fused(op, inputs, [frame.at(value, t) for value in op.outputs])
         out = frame.at(op.output, t)
         if op.primitive == "concat":
             return self._concat(op, inputs, out)

@@ -12,7 +12,7 @@ they belong, if nothing else claims them.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Optional, Sequence, Union
+from typing import Any, Callable, Iterable, Optional, Sequence
 
 import numpy as np
 
@@ -215,8 +215,8 @@ class Frame:
         self._block = aligned((0,), np.uint8)
         self._shared: dict[Value, np.ndarray] = {}
 
-    def at(self, value: Value, t: Union[int, slice, None]) -> np.ndarray:
-        """Return the array of ``value`` at the time step ``t`` or at some, of all for ``None``."""
+    def at(self, value: Value, t: Optional[int]) -> np.ndarray:
+        """Return the array of ``value`` at the time step ``t``, of all for ``None``."""
         array = self.arrays[value]
         return array if t is None or value not in self.stacked else array[t, ...]
 
