@@ -497,3 +497,15 @@ def test_after_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     agree(net, fast, input, gradOutput)
+
+
+def test_files_hold_the_network_itself(tmp_path: Any) -> None:
+    net, fast = pair(lambda: nn.gModule([x := nn.Identity()()], [nn.Tanh()(nn.Linear(3, 2)(x))]))
+    input = np.ones((4, 3))
+    expected = net.forward(input)
+    same(fast.forward(input), expected)
+    mg.save(tmp_path / "net.safetensors", {"net": fast})
+    mg.save_t7(tmp_path / "net.t7", {"net": fast})
+    for loaded in (mg.load(tmp_path / "net.safetensors"), mg.load_t7(tmp_path / "net.t7")):
+        assert type(loaded["net"]) is nn.gModule
+        same(loaded["net"].forward(input), expected)

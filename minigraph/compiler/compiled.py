@@ -41,11 +41,6 @@ def compile(net: Module) -> "Compiled":
     return Compiled(net)
 
 
-def uncompiled(net: Any) -> Any:
-    """Return the network that a compiled one was made of, anything else as it is."""
-    return net.net if isinstance(net, Compiled) else net
-
-
 class Compiled(Container):
     """A network that runs as a compiled program; see ``compile``.
 
@@ -206,6 +201,9 @@ class Compiled(Container):
                 f"there is no plan: {ran}; call forward(input), outside of the debug mode and of traces"
             )
         return report_of(self._current)
+
+    def _described(self) -> Module:
+        return self.net
 
     # -- the rest of the module protocol -------------------------------------------------------------
 

@@ -10,7 +10,6 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from minigraph import nn
-from minigraph.compiler import uncompiled
 from minigraph.debug.measure import shape_text
 from minigraph.debug.report import Report, group, text_table
 from minigraph.debug.structure import Slot, input_structure, output_structure
@@ -107,7 +106,8 @@ def tables(net: nn.gModule) -> TablesReport:
     the values of the last forward (nodes keep none of a compiled one). Raises ``ArgumentError``
     for anything but a gModule.
     """
-    net = uncompiled(net)
+    if isinstance(net, nn.Module):
+        net = net._described()
     if not isinstance(net, nn.gModule):
         raise ArgumentError(f"debug.tables needs a gModule, got {type(net).__name__}")
     inputs, outputs = input_structure(net), output_structure(net)

@@ -7,7 +7,6 @@ from typing import Any, Union, overload
 import numpy as np
 
 from minigraph import nn
-from minigraph.compiler import uncompiled
 from minigraph.debug.names import named_parameters
 from minigraph.debug.trace_data import Trace, UnrollTrace
 from minigraph.debug.trace_recorder import Recorder, TimeShares, parameter_traces
@@ -35,7 +34,8 @@ def trace(
     were before; those of this pass are in the trace. Raises ``ArgumentError`` for another
     module.
     """
-    net = uncompiled(net)
+    if isinstance(net, nn.Module):
+        net = net._described()
     if not isinstance(net, (nn.gModule, Unroll)):
         raise ArgumentError(f"debug.trace needs a gModule or an Unroll, got {type(net).__name__}")
     parameters = named_parameters(net.step if isinstance(net, Unroll) else net)

@@ -28,7 +28,7 @@ def to_onnx(net: Any, path: Any, example_input: Any, dtype: Any, unrolled: bool)
     """Write ``net``; see ``minigraph.interop.to_onnx``."""
     if not isinstance(net, nn.Module):
         raise ArgumentError(f"to_onnx converts a module, got {type(net).__name__}")
-    net = net.clone().evaluate().type(_tensor_type(dtype))
+    net = net._described().clone().evaluate().type(_tensor_type(dtype))
     example = map_table(lambda leaf: _as_input(leaf, net.dtype), example_input)
     net.clearState()
     reasons: Reasons = []

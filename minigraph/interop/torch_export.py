@@ -233,6 +233,6 @@ def to_torch(net: Any) -> Any:
     if not isinstance(net, nn.Module):
         raise ArgumentError(f"to_torch converts a module, got {type(net).__name__}")
     export = TorchExport()
-    made = export.build(net)
+    made = export.build(net._described())
     export.check()
     return made

@@ -91,6 +91,10 @@ class State:
         self._replaceArrays(note)
         return copy.deepcopy(self, memo)
 
+    def _described(self) -> Any:
+        """Return what is written to files and shown: this, or what it only runs in another way."""
+        return self
+
     def _owners(self, casting: bool = False) -> list["State"]:
         """Return every module reachable through attributes, this one first.
 

@@ -80,7 +80,7 @@ class _Writer:
         if isinstance(value, np.ndarray):
             return {"tensor": self._tensor(value, where)}
         if isinstance(value, State):
-            return {"module": self._module(value, where)}
+            return {"module": self._module(value._described(), where)}
         if type(value) in (list, tuple):
             kind = "list" if type(value) is list else "tuple"
             return {kind: [self.value(entry, f"{where}[{i}]") for i, entry in enumerate(value)]}

@@ -112,7 +112,7 @@ class Writer:
                 (_key(key), entry) for key, entry in value.items() if entry is not None
             ])
         else:
-            return self._object(value)
+            return self._object(value._described() if isinstance(value, State) else value)
         return iter(())
 
     def _start(self, kind: int, identity: Any, alive: Any) -> bool:
