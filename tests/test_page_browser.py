@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from browsing import Visit
 from rendering import needs_svg
 
 import minigraph as mg
+from minigraph import nn
 from minigraph.cli.lstm_graphs import narrow, zaremba
 
 pytestmark = [pytest.mark.browser, needs_svg]
@@ -84,6 +86,22 @@ def test_a_node_tells_all_about_itself(cell: Any) -> None:
     stage = cell.locator("#stage").bounding_box()
     cell.mouse.click(stage["x"] + 20, stage["y"] + 20)
     assert marked(cell, "selected") == set() and "The whole graph" in panel(cell)
+
+
+def test_a_long_name_in_the_order_ends_in_dots(visit: Visit, tmp_path: Path) -> None:
+    name = "a name that no column of the side bar has room for"
+    x = nn.Identity()().annotate(name="x")
+    net = nn.gModule([x], [nn.Log()(x).annotate(name=name)])
+    with np.errstate(all="ignore"):
+        net.forward(np.array([[-1.0]]))
+    page = visit.open(mg.draw(net, tmp_path / "long.html"))
+    item = page.locator(".order li", has_text=name)
+    assert item.get_attribute("title") == name
+    bar, number = page.locator("#side").bounding_box(), item.locator(".number").bounding_box()
+    assert number["x"] + number["width"] < bar["x"] + bar["width"]
+    assert item.locator(".name").evaluate("(each) => each.scrollWidth > each.clientWidth")
+    item.get_by_role("button").click()
+    assert "Role output Trouble \u26a0 NaN or Inf in the output" in panel(page)  # a mark, but not a role
 
 
 def test_a_slot_lights_what_it_feeds(layers: Any) -> None:

@@ -288,3 +288,50 @@ def test_a_narrow_window_has_no_sideways_scroll(opened: Any, name: str) -> None:
     page.keyboard.press("Home")
     assert text(page, ".trace-counter").startswith("backward 1 of")
     assert page.locator("#stage").bounding_box()["height"] > 150  # the picture is still to be seen
+
+
+# -- room --------------------------------------------------------------------------------------
+
+
+def heights(page: Any) -> tuple[float, float]:
+    """Return how high the picture's room and the strips under it are."""
+    return tuple(page.locator(each).bounding_box()["height"] for each in ("#stage", "#under"))  # type: ignore
+
+
+def all_in_sight(page: Any) -> bool:
+    stage, picture = (page.locator(each).bounding_box() for each in ("#stage", "#picture"))
+    return bool(
+        picture["x"] >= stage["x"] and picture["x"] + picture["width"] <= stage["x"] + stage["width"]
+        and picture["y"] >= stage["y"] and picture["y"] + picture["height"] <= stage["y"] + stage["height"]
+    )
+
+
+def test_a_trace_opens_whole_above_its_time_axis(opened: Any) -> None:
+    page = opened("unroll")
+    picture, strips = heights(page)
+    assert picture > strips > 100 and all_in_sight(page)
+    page.keyboard.press("s")  # without the side bar there is more room, and the picture takes it
+    page.wait_for_function("page.transform.scale > 0 && document.getElementById('side').hidden")
+    assert all_in_sight(page)
+
+
+def test_the_border_under_the_picture_moves_with_keys_and_mouse(opened: Any) -> None:
+    page = opened("unroll")
+    picture, strips = heights(page)
+    border = page.get_by_role("separator")
+    border.focus()
+    page.keyboard.press("ArrowUp")
+    assert heights(page) == pytest.approx((picture - 24, strips + 24), abs=1)
+    page.keyboard.press("Enter")
+    assert heights(page)[1] == 0 and heights(page)[0] > picture + strips - 2
+    assert border.get_attribute("aria-valuenow") == "99"
+    page.keyboard.press("Enter")
+    assert heights(page) == pytest.approx((picture, strips), abs=1)
+    box = border.bounding_box()
+    page.mouse.move(box["x"] + 50, box["y"] + 4)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 50, box["y"] + 64)
+    page.mouse.up()
+    assert heights(page) == pytest.approx((picture + 60, strips - 60), abs=1)
+    page.keyboard.press("Home")
+    assert heights(page)[0] == pytest.approx(140, abs=1)

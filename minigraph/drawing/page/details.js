@@ -3,11 +3,12 @@
 page.part("details", () => {
     const h = page.h;
     const panel = page.panel({id: "node", title: "Node", order: 10});
+    const TROUBLES = {nan: "\u26a0 NaN or Inf in the output", failed: "\u26a0 failed here"};
 
     const nodeButton = (id) => {
         const node = page.nodes.get(id);
         return h("button", {class: "link", onclick: () => page.select(id, {center: true})},
-            node.label, h("span", {class: "number"}, ` #${id}`));
+            h("span", {class: "name"}, node.label), h("span", {class: "number"}, ` #${id}`));
     };
     const section = (title, ...content) => h("section", {class: "facts-of"}, h("h3", {}, title), content);
     const row = (name, ...value) => [h("dt", {}, name), h("dd", {}, value)];
@@ -68,11 +69,13 @@ page.part("details", () => {
         const total = (order) => Math.max(...[...page.nodes.values()].map((each) => each[order] || 0));
         const orders = ["forward", "backward"].filter((way) => node[`${way}Order`])
             .map((way) => `${way} ${node[`${way}Order`]} of ${total(`${way}Order`)}`).join(", ");
+        const roles = node.marks.filter((mark) => !TROUBLES[mark]);
         return h("dl", {class: "facts-list"},
             node.module ? row("Module", h("code", {}, node.module)) : row("Module", "none, it passes on what it gets"),
             node.arguments.map(({name, value}) => row(name, h("code", {}, value))),
             node.layer ? row("Layer", node.layer) : null,
-            node.marks.length ? row("Role", node.marks.join(", ")) : null,
+            roles.length ? row("Role", roles.join(", ")) : null,
+            node.marks.filter((mark) => TROUBLES[mark]).map((mark) => row("Trouble", h("span", {class: "bad"}, TROUBLES[mark]))),
             row("Made at", h("code", {class: "location"}, node.location)),
             orders ? row("Runs", orders) : null,
             Object.entries(node.notes).map(([name, value]) => row(name, value)));
@@ -117,7 +120,7 @@ page.part("details", () => {
             section("Colours", h("ul", {class: "legend"}, page.graph.families.map(({key, title}) => h("li", {},
                 h("i", {class: `swatch ${key}`, style: `--fill: var(--${key}-fill); --border: var(--${key}-border)`}), title)))),
             visited.length ? section(`Order of the ${page.view} pass`, h("ol", {class: "plain order"},
-                visited.slice(0, 200).map((node) => h("li", {}, nodeButton(node.id))))) : "");
+                visited.slice(0, 200).map((node) => h("li", {title: node.label}, nodeButton(node.id))))) : "");
     }
 
     // The link that led to another node is gone with its text: the focus goes to the new one.

@@ -14,6 +14,12 @@ page.part("minimap", () => {
     let lit = new Set();
     let waiting = 0;
 
+    // A canvas knows no variables; the pale fill of a broken node would not be seen at this size.
+    function painted(paint, color) {
+        const variable = /^var\(--(.+)\)$/.exec(paint || "");
+        return variable ? color(variable[1].replace("nan-fill", "nan-border")) : paint;
+    }
+
     function draw() {
         waiting = 0;
         const style = getComputedStyle(document.documentElement);
@@ -35,7 +41,7 @@ page.part("minimap", () => {
         for (const node of boxes) {
             const {x, y, width: wide, height: high} = page.place(node);
             pen.globalAlpha = lit.size && !lit.has(node.element) ? 0.25 : 1;
-            pen.fillStyle = node.color || color(`${node.family}-border`);
+            pen.fillStyle = painted(node.color, color) || color(`${node.family}-border`);
             const least = 2 / scale;
             pen.fillRect(x, y, Math.max(wide, least), Math.max(high, least));
         }

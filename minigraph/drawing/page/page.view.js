@@ -6,6 +6,7 @@ page.part("view", () => {
     const MARGIN = 24;
     const READABLE = 0.5;
     const place = {x: 0, y: 0, scale: 1};
+    let keep = open;  // how the picture is fitted to new room; null once the reader has moved it
     const limits = () => ({least: Math.min(0.05, whole()), most: 6});
     let frame = 0;
     let resting = 0;
@@ -38,6 +39,7 @@ page.part("view", () => {
     }
 
     function pan(dx, dy) {
+        keep = null;
         place.x += dx;
         place.y += dy;
         keepInSight();
@@ -45,6 +47,7 @@ page.part("view", () => {
     }
 
     function zoom(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
+        keep = null;
         const {least, most} = limits();
         const scale = Math.min(most, Math.max(least, place.scale * factor));
         place.x = x - (x - place.x) * (scale / place.scale);
@@ -79,16 +82,21 @@ page.part("view", () => {
     }
     stage.addEventListener("pointerdown", () => cancelAnimationFrame(glide));
 
-    function fit() {
+    function all(how = put) {
         const scale = Math.min(1.5, whole());
-        glideTo(scale, (stage.clientWidth - width * scale) / 2, (stage.clientHeight - height * scale) / 2);
+        how(scale, (stage.clientWidth - width * scale) / 2, (stage.clientHeight - height * scale) / 2);
     }
 
-    // A tall graph would be too small to read if all of it were shown: it opens at its top.
+    function fit() {
+        keep = all;
+        all(glideTo);
+    }
+
+    // A tall graph would be too small to read if all of it were shown: it opens at its top. One that is
+    // coloured by a trace says something at any size: it opens whole.
     function open() {
         const scale = Math.min(1, (stage.clientWidth - 2 * MARGIN) / width);
-        const all = Math.min(1.5, whole());
-        if (all > 0.6 || scale < 0.35) put(all, (stage.clientWidth - width * all) / 2, (stage.clientHeight - height * all) / 2);
+        if (whole() > 0.6 || scale < 0.35 || page.traces.length) all();
         else put(scale, (stage.clientWidth - width * scale) / 2, MARGIN);
     }
 
@@ -96,7 +104,10 @@ page.part("view", () => {
     page.zoom = zoom;
     page.pan = pan;
     page.transform = place;
-    page.goTo = (x, y) => put(place.scale, stage.clientWidth / 2 - x * place.scale, stage.clientHeight / 2 - y * place.scale);
+    page.goTo = (x, y) => {
+        keep = null;
+        put(place.scale, stage.clientWidth / 2 - x * place.scale, stage.clientHeight / 2 - y * place.scale);
+    };
 
     page.reveal = (ids) => {
         const boxes = ids.map((id) => page.place(page.nodes.get(id)));
@@ -117,7 +128,9 @@ page.part("view", () => {
         else if (right * scale + x > MARGIN + room.width) x = MARGIN + room.width - right * scale;
         if (top * scale + y < MARGIN) y = MARGIN - top * scale;
         else if (bottom * scale + y > MARGIN + room.height) y = MARGIN + room.height - bottom * scale;
-        if (scale !== place.scale || x !== place.x || y !== place.y) glideTo(scale, x, y);
+        if (scale === place.scale && x === place.x && y === place.y) return;
+        keep = null;
+        glideTo(scale, x, y);
     };
 
     // All of them if they can be read together, else the first.
@@ -186,8 +199,8 @@ page.part("view", () => {
     new ResizeObserver(() => {
         const now = {width: stage.clientWidth, height: stage.clientHeight};
         if (window.matchMedia("print").matches) return;
-        if (room) pan((now.width - room.width) / 2, (now.height - room.height) / 2);
-        else if (now.width) open();
+        if (room && !keep) pan((now.width - room.width) / 2, (now.height - room.height) / 2);
+        else if (now.width) (keep || open)();
         if (now.width) room = now;
     }).observe(stage);
 

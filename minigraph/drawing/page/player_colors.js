@@ -122,7 +122,7 @@ page.part("player_colors", () => {
         const states = new Set(player.steps.map((step) => step.event.state));
         const symbols = ORDER.filter((state) => states.has(state)).map((state) =>
             h("span", {class: `trace-symbol ${state}`, title: player.trace.rules[state] || "no gradient arrived"},
-                h("b", null, player.symbols[state]), ` ${player.kinds[state]}`));
+                h("b", null, player.symbols[state]), player.symbols[state] === player.kinds[state] ? "" : ` ${player.kinds[state]}`));
         return h("div", {class: "trace-legend", role: "img", "aria-label": "Colour and length tell the norm, from " +
             `${player.brief(10 ** low)} to ${player.brief(10 ** high)}, on a logarithmic scale`},
         h("span", null, player.direction === "backward" ? "\u2016gradient\u2016" : "\u2016output\u2016"),

@@ -41,13 +41,16 @@ page.part("player_controls", () => {
 
     player.home ||= (id) => id;
 
+    // What is wrong in a word, unless the symbol is that word.
+    const words = (kind) => (player.symbols[kind] === player.kinds[kind] ? "" : `${player.kinds[kind]} `);
+
     function chip(mark, which) {
         const node = which === player.trace ? mark.node : player.home(mark.node);
         const where = `${player.labelOf(node)}${mark.step === null ? "" : `, t = ${mark.step + 1}`}`;
         const go = () => player.goToMark({...mark, node});
         return h("button", {class: `trace-chip ${mark.kind}`, title: `${mark.pass} pass: ${mark.text}`, onclick: go},
             h("b", null, `\u2691 ${player.symbols[mark.kind]}`),
-            ` ${mark.pass === "forward" ? "forward, " : ""}${player.kinds[mark.kind]} first at `,
+            ` ${mark.pass === "forward" ? "forward, " : ""}${words(mark.kind)}first at `,
             h("b", null, where),
             which === player.trace ? "" : ` (${which.title})`);
     }
