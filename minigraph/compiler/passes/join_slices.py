@@ -75,14 +75,18 @@ def join_slices(
     fixed = set(program.results) | set(program.feedback)
     while True:
         known = {**(given or {}), **windows(program)}
-        group = next(_groups(program, known, fixed), None)
-        if group is None:
+        runs = list(_candidates(program, known, fixed))
+        if not runs:
             return remove_dead(program, read_elsewhere)
-        program = _joined(program, group, known)
+        program = _joined(program, runs, known)
 
 
-def _groups(program: Program, known: Mapping[Value, Window], fixed: set[Value]) -> Iterator[list[Op]]:
-    """Yield operations that can be one, in the order of their slices."""
+def _candidates(program: Program, known: Mapping[Value, Window], fixed: set[Value]) -> Iterator[list[Op]]:
+    """Yield operations that can be one, in the order of their slices.
+
+    None can wait for another of them, for both start from the same arrays: these would wait for
+    themselves.
+    """
     loop_of = {op: number for number, loop in enumerate(recurrent(program)) for op in loop}
     placed = _read_by_concat(program)
     alike: dict[Any, dict[int, Op]] = {}
@@ -98,10 +102,8 @@ def _groups(program: Program, known: Mapping[Value, Window], fixed: set[Value]) 
         offsets = tuple(start - starts[0] for start in starts)
         key = (op.primitive, loop_of.get(op), op.output.dtype, tuple(operands), offsets)
         alike.setdefault(key, {}).setdefault(starts[0], op)
-    for (_, loop, *_), members in alike.items():
-        for run in _runs(members):
-            if _independent(program, run, within_step=loop is not None):
-                yield run
+    for members in alike.values():
+        yield from _runs(members)
 
 
 def _operand(value: Value, op: Op, known: Mapping[Value, Window]) -> Any:
@@ -139,21 +141,19 @@ def _runs(members: Mapping[int, Op]) -> Iterator[list[Op]]:
         yield run
 
 
-def _independent(program: Program, run: Sequence[Op], within_step: bool) -> bool:
-    """Whether none of the operations waits for another one: of the same time step, or ever."""
-    graph: nx.DiGraph[Op] = nx.DiGraph()
-    graph.add_nodes_from(program.ops)
-    producers, consumers = program.producers(), program.consumers()
-    graph.add_edges_from((producers[v], op) for op in program.ops for v in op.inputs if v in producers)
-    if not within_step:
-        for source, targets in program.feedback.items():
-            for target in targets:
-                graph.add_edges_from((producers[source], op) for op in consumers.get(target, []))
-    return not any(nx.descendants(graph, op) & set(run) for op in run)
+def _joined(program: Program, runs: Sequence[list[Op]], known: Mapping[Value, Window]) -> Program:
+    """Return ``program`` with one operation for those of each run, and slices of what it gives."""
+    place = {op: (number, 0) for number, op in enumerate(program.ops)}
+    replaced = {op for run in runs for op in run}
+    ops = [op for op in program.ops if op not in replaced]
+    for run in runs:
+        made = _joint(run, known)
+        place.update({op: (place[run[0]][0], number) for number, op in enumerate(made, 1)})
+        ops += made
+    return program.with_ops(_sorted(ops, place))
 
 
-def _joined(program: Program, run: Sequence[Op], known: Mapping[Value, Window]) -> Program:
-    """Return ``program`` with one operation for those of ``run``, and slices of what it gives."""
+def _joint(run: Sequence[Op], known: Mapping[Value, Window]) -> list[Op]:
     first = run[0].output
     width = sum(op.output.shape[-1] for op in run)
     made: list[Op] = []
@@ -178,7 +178,7 @@ def _joined(program: Program, run: Sequence[Op], known: Mapping[Value, Window]) 
     for op in run:
         made.append(_slice(whole, start, start + op.output.shape[-1], op.output, op.node))
         start += op.output.shape[-1]
-    return program.with_ops(_sorted(program, run, made))
+    return made
 
 
 def _slice(root: Value, start: int, stop: int, output: Optional[Value], node: Any) -> Op:
@@ -186,11 +186,8 @@ def _slice(root: Value, start: int, stop: int, output: Optional[Value], node: An
     return Op("slice", (root,), (output,), {"axis": -1, "start": start, "stop": stop}, node)
 
 
-def _sorted(program: Program, run: Sequence[Op], made: Sequence[Op]) -> list[Op]:
-    """Return the operations with ``made`` in the place of ``run``, each after what it needs."""
-    place = {op: (number, 0) for number, op in enumerate(program.ops)}
-    place.update({op: (place[run[0]][0], number) for number, op in enumerate(made, 1)})
-    ops = [op for op in program.ops if op not in set(run)] + list(made)
+def _sorted(ops: Sequence[Op], place: Mapping[Op, tuple[int, int]]) -> list[Op]:
+    """Return the operations in the order of their places, but each after what it needs."""
     producers = {value: op for op in ops for value in op.outputs}
     graph: nx.DiGraph[Op] = nx.DiGraph()
     graph.add_nodes_from(ops)
