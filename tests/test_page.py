@@ -143,6 +143,19 @@ def test_before_any_pass_and_of_a_graph_alone(tmp_path: Path) -> None:
     assert data_in(html_of(net, tmp_path, backward=True))["view"] == "backward"
 
 
+def test_networks_inside_nodes_have_pages_of_their_own(tmp_path: Path) -> None:
+    step, feedback = mg.rnn.lstm(2, 3)
+    x, c, h = (nn.Identity()() for _ in range(3))
+    unrolled = mg.rnn.Unroll(step, feedback)([x, c, h]).annotate(name="time")
+    net = nn.gModule([x, c, h], [unrolled])
+    data = data_in(html_of(net, tmp_path))
+    [(key, [inside])] = data["inner"].items()
+    assert node(data["graph"], "time")["id"] == int(key)
+    assert {each["name"] for each in inside["data"]["graph"]["nodes"]} >= {"prev_c1", "next_h1"}
+    assert "not kept for each time step" in inside["data"]["graph"]["absent"]
+    assert inside["svg"].startswith("<svg") and inside["data"]["inner"] == {}
+
+
 def test_colours_of_the_user_stay(tmp_path: Path) -> None:
     x = nn.Identity()()
     looks = {"fillcolor": "#123456", "URL": "https://torch.ch"}

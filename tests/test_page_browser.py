@@ -294,3 +294,61 @@ def test_on_paper_there_is_all_of_it_and_no_controls(layers: Any) -> None:
     assert picture["x"] >= 0 and picture["width"] <= 1280
     assert layers.locator(".tools").is_hidden() and layers.locator(".zoom").is_hidden()
     assert layers.get_by_text("backward takes gradOutput").is_visible()
+
+
+# -- networks inside nodes ---------------------------------------------------------------------
+
+
+def block(name: str, inside: Any) -> Any:
+    """Return a network of one input whose only module but Identity is ``inside``, called ``name``."""
+    x = nn.Identity()().annotate(name=f"{name} in")
+    net = nn.gModule([x], [inside(x).annotate(name=name)])
+    net.name = name
+    return net
+
+
+def frame(page: Any, depth: int = 1) -> Any:
+    """Return the page inside the page, ``depth`` deep, once it is ready."""
+    for _ in range(depth):
+        page = page.frame_locator("#inner iframe")
+    page.locator("html[data-ready=yes]").wait_for()
+    return page
+
+
+def test_a_network_inside_a_node_opens_and_has_a_way_back(visit: Visit, tmp_path: Path) -> None:
+    net = block("outer", nn.Sequential().add(block("middle", block("inmost", nn.Tanh()))).add(nn.Sigmoid()))
+    net.forward(np.ones((2, 3)))
+    page = visit.open(mg.draw(net, tmp_path / "nested.html", title="Nest"))
+    page.locator(named(page, "outer")).click()
+    assert "Open middle: 2 modules" in panel(page)
+    page.locator(named(page, "outer")).dblclick()
+    middle = frame(page)
+    assert middle.locator("h1").inner_text() == "middle"
+    assert middle.locator("#back").inner_text() == "\u2190 Nest"
+    page.keyboard.press("n")  # the keys are those of the page inside
+    page.keyboard.press("n")
+    page.keyboard.press("n")
+    assert "middle" in middle.locator("#panel-node h2").inner_text()
+    assert "output (2, 3)" in " ".join(middle.locator("#panel-node").inner_text().split())
+    page.keyboard.press("Enter")
+    inmost = frame(page, 2)
+    assert inmost.locator("h1").inner_text() == "inmost" and inmost.locator(".node").count() == 4
+    page.keyboard.press("Backspace")
+    page.frame_locator("#inner iframe").locator("#inner").wait_for(state="detached")
+    middle.locator("#back").click()
+    page.locator("#inner").wait_for(state="detached")
+    assert page.evaluate("document.activeElement.id") == "stage" and marked(page, "selected") == {"outer"}
+    assert visit.complaints == []
+
+
+def test_the_network_inside_opens_in_a_notebooks_frame(visit: Visit, tmp_path: Path) -> None:
+    trace = mg.debug.trace(block("outer", block("inmost", nn.Tanh())), np.ones((2, 3)))
+    shown = trace._repr_mimebundle_()["text/html"]  # type: ignore[attr-defined]
+    path = tmp_path / "notebook.html"
+    path.write_text(f"<!DOCTYPE html><html data-ready=yes><body>{shown}", encoding="utf-8")
+    page = visit.open(path).frame_locator("iframe")
+    page.locator(named(page, "outer")).dblclick()
+    assert frame(page).locator("h1").inner_text() == "inmost"
+    frame(page).locator("#back").click()
+    page.locator("#inner").wait_for(state="detached")
+    assert visit.complaints == []

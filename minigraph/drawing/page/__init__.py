@@ -11,6 +11,7 @@ from typing import Any
 from minigraph.debug.trace_data import Trace, UnrollTrace
 from minigraph.drawing.build import build_picture
 from minigraph.drawing.page.data import page_data
+from minigraph.drawing.page.inner import inner_pages
 from minigraph.drawing.page.layout import page_svg
 from minigraph.drawing.page.page import page_html
 from minigraph.drawing.page.traces import moment_of, network_of, put_gradients, traces_data
@@ -33,6 +34,7 @@ def page_of(what: Any, title: str = "", backward: bool = False) -> str:
     picture = picture_of(what, title)
     picture.backward = False
     data = page_data(what, picture, values_of(what))
+    data["inner"] = inner_pages(what.nodes if isinstance(what, Graph) else what.forwardnodes)
     data["view"] = "backward" if backward or isinstance(what, Graph) and is_backward(what) else "forward"
     return page_html(data, page_svg(replace(picture, title="")))
 
@@ -43,6 +45,7 @@ def _traces_page(traces: list[Any], title: str) -> str:
     net, values = network_of(traces[0]), values_of(traces[0])
     picture = build_picture(net.fg, title or name_of(traces[0].net) or name_of(net), False, values)
     data = page_data(net, picture, values, recorded)
+    data["inner"] = inner_pages(net.forwardnodes, isinstance(traces[0], UnrollTrace))
     data["view"] = "backward"
     data["graph"]["moment"] = moment_of(traces[0], len(traces))
     put_gradients(data["graph"]["nodes"], traces[0])

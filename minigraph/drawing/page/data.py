@@ -1,7 +1,7 @@
 """A network as plain data for the page, and the contract between the page's parts.
 
 **The data** is one JSON object: ``{"title": str, "view": "forward" or
-"backward", "graph": {...}, "traces": [...]}``. Numbers that
+"backward", "graph": {...}, "traces": [...], "inner": {...}}``. Numbers that
 are not finite are the texts ``"nan"``, ``"inf"`` and ``"-inf"``; slots and orders count from 1.
 
 ``graph``::
@@ -37,6 +37,7 @@ A value is ``null``, ``{"entries": [value, ...]}`` for a table, or for a tensor 
 ``inf`` count entries; the statistics are those of the finite ones).
 
 ``traces`` is a list with what ``traces.py`` makes of each ``debug.trace``; the player reads it.
+``inner`` has the pages of networks inside nodes, by the node's id, as ``inner.py`` makes them.
 
 **The front end** is every ``*.css`` and ``*.js`` file of this folder, inlined by ``page.py``:
 ``page.*`` first, the others by name. Scripts share one scope, so each keeps its names to itself
@@ -71,6 +72,8 @@ in a part, which runs once everything is loaded, in the same order of files::
     (class ``lit``).
 ``page.paint(id, color or null)``
     fills a node's box or cell with a CSS colour; null gives back its own.
+``page.inside(id)``, ``page.openInner(id)``
+    the networks inside a node; opens the first of them over the page.
 ``page.reveal([ids])``, ``page.fit()``
     moves the picture so that the nodes, or everything, can be seen.
 ``page.panel({id, title, place: "side" | "bottom", order, open})``
@@ -126,6 +129,7 @@ def page_data(
         "title": picture.title or "graph",
         "graph": _graph_data(what, picture, values),
         "traces": list(traces),
+        "inner": {},
     }
 
 

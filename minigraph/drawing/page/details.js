@@ -81,6 +81,16 @@ page.part("details", () => {
             Object.entries(node.notes).map(([name, value]) => row(name, value)));
     }
 
+    function insideOf(node) {
+        const inside = page.inside(node.id).map(({data}, which) => {
+            const modules = data.graph.nodes.filter(({role}) => role === "module").length;
+            return h("button", {class: "button", title: "Open the network inside (Enter, double click)",
+                onclick: () => page.openInner(node.id, which)},
+            `Open ${data.title}: ${page.number(modules)} module${modules === 1 ? "" : "s"}`);
+        });
+        return inside.length ? h("p", {class: "opens"}, inside) : null;
+    }
+
     function showNode(node) {
         const family = page.graph.families.find(({key}) => key === node.family);
         panel.element.replaceChildren(...[
@@ -89,6 +99,7 @@ page.part("details", () => {
                 h("p", {class: "kind"}, h("i", {class: "swatch", style: `--fill: var(--${node.family}-fill); --border: var(--${node.family}-border)`}),
                     family ? family.title : "table of the network", h("span", {class: "number"}, ` node ${node.id}`)),
                 node.description ? h("p", {class: "description"}, node.description) : null),
+            insideOf(node),
             nodeFacts(node),
             slotsOf(node),
             inputsOf(node),
@@ -116,7 +127,7 @@ page.part("details", () => {
                 row("Edges", page.number(page.graph.edges.length)),
                 row("Parameters", page.number(page.graph.parameters)),
                 row("Values", page.graph.ran.backward ? "of a forward and a backward pass"
-                    : page.graph.ran.forward ? "of a forward pass" : "none: it has not run yet")),
+                    : page.graph.ran.forward ? "of a forward pass" : page.graph.absent || "none: it has not run yet")),
             section("Colours", h("ul", {class: "legend"}, page.graph.families.map(({key, title}) => h("li", {},
                 h("i", {class: `swatch ${key}`, style: `--fill: var(--${key}-fill); --border: var(--${key}-border)`}), title)))),
             visited.length ? section(`Order of the ${page.view} pass`, h("ol", {class: "plain order"},

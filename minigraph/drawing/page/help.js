@@ -5,6 +5,7 @@ page.part("help", () => {
     const GESTURES = [
         ["drag", "move the picture"], ["scroll", "move the picture"], ["Ctrl scroll, pinch", "zoom"],
         ["click a node", "what it is"], ["click an entry of a table", "what it feeds"],
+        ["double click a network", "what is inside"],
         ["Shift \u2190 \u2191 \u2192 \u2193", "move the picture"],
     ];
 

@@ -6,6 +6,7 @@ page.part("theme", () => {
     let chosen = "";
     // A page opened from a file may not be allowed to keep anything.
     try { chosen = localStorage.getItem(KEY) || ""; } catch (error) { chosen = ""; }
+    chosen = page.data.theme || chosen;  // inside another page: as that one has it
 
     function apply() {
         page.theme = chosen || (system.matches ? "dark" : "light");
