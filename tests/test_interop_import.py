@@ -147,6 +147,54 @@ def test_traced_modules_give_the_same_numbers() -> None:
     assert {"a", "cell", "cat"} <= {node.name for node in net.forwardnodes}
 
 
+class Attention(tn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.query = tn.Linear(4, 4)
+
+    def forward(self, q: Any, k: Any, v: Any) -> Any:
+        return torch.softmax(torch.matmul(self.query(q), k.transpose(1, 2)) / 2, -1) @ v
+
+
+class Frames(tn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.decode = tn.Conv1d(3, 4, 2), tn.BatchNorm1d(4), tn.Linear(5, 2)
+
+    def forward(self, x: Any) -> Any:
+        return self.decode(torch.relu(self.norm(self.conv(x))))
+
+
+@pytest.mark.parametrize("module, inputs", [
+    (tn.Sequential(tn.Embedding(9, 3), tn.Linear(3, 2), tn.Sequential(tn.Tanh(), tn.Linear(2, 2))),
+     [torch.tensor([[1, 2, 0], [3, 0, 8]])]),
+    (tn.Sequential(tn.Conv1d(3, 4, 2), tn.BatchNorm1d(4), tn.ReLU(), tn.Flatten(), tn.Linear(20, 2),
+                   tn.BatchNorm1d(2)), [torch.randn(2, 3, 6).double()]),
+    (Attention(), [torch.randn(2, n, 4).double() for n in (3, 5, 5)]),
+    (Frames(), [torch.randn(2, 3, 6).double()]),
+    *((tn.Sequential(tn.Linear(4, 4), kind(dim)), [torch.randn(3, 4).double()])
+      for kind in (tn.Softmax, tn.LogSoftmax, tn.Softmin) for dim in (0, 1, -1)),
+    *((tn.Sequential(tn.Conv1d(3, 4, 2), tn.Softmax(dim)), [torch.randn(2, 3, 6).double()])
+      for dim in (0, 1, 2, -1, -2)),
+    *((tn.Sequential(tn.Conv2d(3, 4, 2), tn.LogSoftmax(dim)), [torch.randn(2, 3, 6, 5).double()])
+      for dim in (1, 2, -1)),
+], ids=str)
+def test_layers_take_the_dimensions_that_pytorch_s_take(module: Any, inputs: list[Any]) -> None:
+    module = module.double().train()
+    net = interop.from_torch(module)
+    arrays = [tensor.numpy() for tensor in inputs]
+    wanted = module(*inputs)
+    found = net.forward(arrays if len(arrays) > 1 else arrays[0])
+    assert largest([found], [wanted.detach().numpy()]) < 1e-12
+    net.backward(arrays if len(arrays) > 1 else arrays[0], np.ones(wanted.shape))
+    wanted.sum().backward()
+    # The forms differ, Torch's convolution has its weight as a matrix; the numbers are the same.
+    numbers = [np.sort(np.concatenate([gradient.ravel() for gradient in gradients])) for gradients in (
+        net.parameters()[1], [parameter.grad.numpy() for parameter in module.parameters()],
+    )]
+    assert largest(*numbers) < 1e-12
+
+
 @pytest.mark.parametrize("case", load("graphs"), ids=lambda case: case["name"])
 def test_there_and_back(case: dict[str, Any]) -> None:
     net, _ = build_graph(case)

@@ -33,6 +33,7 @@ class TorchImport:
         self.reasons: list[tuple[str, str]] = []
         self._known: dict[int, Any] = {}
         self._before_sequences: set[Any] = set()
+        self._deep = False  # what comes to the layer at hand may have more than two dimensions
 
     def module(self, layer: Any, where: str = "") -> Any:
         """Return the network of a module; one used twice is the same network."""
@@ -51,8 +52,13 @@ class TorchImport:
             if isinstance(layer, torch.nn.Sequential):
                 net = nn.Sequential()
                 for name, child in layer.named_children():
+                    deep = self._deep
                     made = self.module(child, f"{where}.{name}" if where else name)
-                    net.add(alone(child, made) if type(child) in RECURRENT else made)
+                    rows = bool(net.modules) and isinstance(net.modules[-1], nn.Linear)
+                    made = _fitted(child, made, deep, rows)
+                    made = alone(child, made) if type(child) in RECURRENT else made
+                    net.add(made)
+                    self._deep = type(child) in _DEEPENING or self._deep and type(child) not in _FLATTENING
                 return net
             if type(layer).__module__.startswith("torch.nn.modules."):
                 raise Unconvertible(f"there is no counterpart of torch.nn.{type(layer).__name__} here")
@@ -79,7 +85,7 @@ class TorchImport:
                     f"{type(module).__name__} is no layer known here and torch.fx cannot trace it: {error}"
                 ) from error
         values: dict[Any, Any] = {}
-        self._before_sequences |= _before_sequences(graph, module)
+        self._before_sequences |= set(graph.nodes) if _deep(graph) else _before_sequences(graph, module)
         inputs: list[Node] = []
         outputs: list[Node] = []
         for node in graph.nodes:
@@ -98,10 +104,13 @@ class TorchImport:
             arguments, more = _given(node.args, values), _given(node.kwargs, values)
             if node.op == "call_module":
                 layer = module.get_submodule(node.target)
+                deep = bool(arguments) and may_be_deep(arguments[0])
+                if _row_by_row(layer):
+                    deep = deep or node in self._before_sequences
+                self._deep = deep and not _row_by_row(layer)  # else the whole of it is taken row by row
                 net = self.module(layer, f"{where}.{node.target}" if where else node.target)
-                deep = node in self._before_sequences or bool(arguments) and may_be_deep(arguments[0])
-                if deep and _row_by_row(layer):
-                    net = nn.Bottle(net, 2)  # PyTorch's takes any number of dimensions in front
+                rows = bool(arguments) and isinstance(getattr(arguments[0], "module", None), nn.Linear)
+                net = _fitted(layer, net, deep, rows)
                 made = _called(layer, net, arguments, more, node.name)
             elif node.op == "call_function" and node.target in FUNCTIONS:
                 made = FUNCTIONS[node.target](*arguments, **more)
@@ -136,6 +145,34 @@ _OF_ROWS = (
     torch.nn.Linear, torch.nn.LayerNorm, torch.nn.Dropout, torch.nn.Identity, torch.nn.ReLU, torch.nn.Tanh,
     torch.nn.Sigmoid, torch.nn.ELU, torch.nn.LeakyReLU, torch.nn.Softplus, torch.nn.Hardtanh, torch.nn.ReLU6,
 )
+
+
+_SOFTMAX = {
+    torch.nn.Softmax: nn.SoftMax, torch.nn.LogSoftmax: nn.LogSoftMax, torch.nn.Softmin: nn.SoftMin,
+}
+#: Layers whose outputs have more than two dimensions.
+_DEEPENING = (torch.nn.Embedding, torch.nn.Conv1d, *SEQUENCES)
+_FLATTENING = (torch.nn.Flatten,)
+
+
+def _fitted(layer: Any, net: Any, deep: bool, rows: bool) -> Any:
+    """Return the network of a layer for what comes to it.
+
+    ``deep`` says that this may have more than two dimensions, ``rows`` that it has not.
+    """
+    if rows and type(layer) in _SOFTMAX and layer.dim in (1, -1):  # Torch's own does
+        return next(module for module in net.listModules() if isinstance(module, tuple(_SOFTMAX.values())))
+    if deep and _row_by_row(layer):
+        return nn.Bottle(net, 2)  # PyTorch's takes any number of dimensions in front
+    if deep and type(layer) is torch.nn.BatchNorm1d:  # of (B, C, L), each channel over all the rest
+        return nn.Sequential().add(nn.Transpose([-1, -2])).add(nn.Bottle(net, 2)).add(nn.Transpose([-1, -2]))
+    return net
+
+
+def _deep(graph: Any) -> bool:
+    """Tell whether a traced graph multiplies matrices itself, as attention does with one for each sample."""
+    names = {_name(node.target) for node in graph.nodes if node.op in ("call_function", "call_method")}
+    return bool(names & {"matmul", "bmm"})
 
 
 def _row_by_row(layer: Any) -> bool:

@@ -16,6 +16,7 @@ from minigraph.graph import Node
 from minigraph.interop import torch_functions as functions
 from minigraph.interop import torch_tables as tables
 from minigraph.interop.reverse import Reverse
+from minigraph.interop.torch_import_layers import softmax_over
 from minigraph.interop.walker import Unconvertible
 
 Number = (int, float)
@@ -67,11 +68,9 @@ def _of(make: Callable[[], Any]) -> Callable[..., Any]:
     return lambda x, **more: make()(x)
 
 
-def _softmax(make: Callable[[], Any]) -> Callable[..., Any]:
+def _softmax(make: type) -> Callable[..., Any]:
     def call(x: Any, dim: Any = None, **more: Any) -> Any:
-        if dim not in (None, 1, -1):
-            raise Unconvertible(f"dim={dim}: Torch's softmax is over the classes, dim 1 of a batch")
-        return make()(x)
+        return softmax_over(make, dim, isinstance(x.module, nn.Linear))(x)
 
     return call
 

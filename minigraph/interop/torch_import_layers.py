@@ -185,12 +185,22 @@ def _map_dropout(kind: type) -> Importer:
 
 
 def _softmax(kind: type) -> Importer:
-    def convert(layer: Any) -> Any:
-        if layer.dim not in (None, 1, -1):
-            raise Unconvertible(f"dim={layer.dim}: Torch's softmax is over the classes, dim 1 of a batch")
-        return kind()
+    return lambda layer: softmax_over(kind, layer.dim)
 
-    return convert
+
+def softmax_over(kind: type, axis: Optional[int], rows: bool = False) -> nn.Module:
+    """Return a softmax over PyTorch's ``axis``; ``rows`` says that there are no more than two dimensions.
+
+    Torch's is over the classes: the only dimension, the second of two or four, the first of three, as
+    PyTorch's is without an axis.
+    """
+    if axis is None or rows and axis in (1, -1):
+        return kind()
+    last = nn.Bottle(kind(), 2)
+    if axis == -1:
+        return last
+    swapped = [axis + 1 if axis >= 0 else axis, -1]
+    return nn.Sequential().add(nn.Transpose(swapped)).add(last).add(nn.Transpose(swapped))
 
 
 def _prelu(layer: Any) -> nn.PReLU:
@@ -287,11 +297,11 @@ IMPORTERS: dict[type, Importer] = {
     modules.PReLU: _prelu,
     torch.nn.GLU: lambda layer: nn.GatedLinearUnit(None if layer.dim == -1 else layer.dim + 1),
     torch.nn.Softmax: _softmax(nn.SoftMax),
-    modules.Softmax: _softmax(nn.SoftMax),
+    modules.Softmax: lambda layer: nn.SoftMax(),
     torch.nn.Softmin: _softmax(nn.SoftMin),
-    modules.Softmin: _softmax(nn.SoftMin),
+    modules.Softmin: lambda layer: nn.SoftMin(),
     torch.nn.LogSoftmax: _softmax(nn.LogSoftMax),
-    modules.LogSoftmax: _softmax(nn.LogSoftMax),
+    modules.LogSoftmax: lambda layer: nn.LogSoftMax(),
     **dict.fromkeys(CELLS, cell),
     **dict.fromkeys(SEQUENCES, sequence),
 }

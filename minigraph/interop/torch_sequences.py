@@ -171,13 +171,16 @@ def _zeros(layer: Any, x: Node) -> Node:
 
 
 def may_be_deep(node: Any) -> bool:
-    """Tell whether a value may have more than two dimensions: it comes from a sequence or an embedding."""
+    """Tell whether a value may have more than two dimensions: it comes from a sequence, words or frames."""
     while isinstance(node, Node):
         module = node.module
         made = module.modules[-1] if isinstance(module, nn.Sequential) and module.modules else module
         if isinstance(made, nn.LookupTable) or made is not None and any(
             isinstance(below, rnn.Unroll) for below in made.listModules()
         ):
+            return True
+        # What is made of a Conv1d ends in the transpose that puts its channels in front.
+        if isinstance(made, nn.Transpose) and module.findModules("nn.TemporalConvolution"):
             return True
         if made is not None and not isinstance(made, _KEEP_RANK):
             return False
