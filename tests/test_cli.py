@@ -191,6 +191,56 @@ def test_draw_forward_and_backward(folder: Path) -> None:
     assert "‖g‖ = " not in svg_text(folder / "unknown.svg")
 
 
+def page_data(path: Path) -> Any:
+    """Return the data of an interactive page."""
+    text = path.read_text(encoding="utf-8")
+    return json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+
+
+@needs_svg
+def test_a_page_of_a_pair_has_the_gradients_too(folder: Path) -> None:
+    succeed("draw", "good.py:both", "-o", "both.html")
+    data = page_data(folder / "both.html")
+    assert data["view"] == "forward" and data["traces"] == []
+    total = next(node for node in data["graph"]["nodes"] if node["name"] == "total")
+    assert total["gradOutput"]["shape"] == total["output"]["shape"] == [4, 2]
+    assert data["graph"]["ran"] == {"forward": True, "backward": True}
+
+
+@needs_svg
+def test_a_page_is_drawn_where_the_backward_pass_breaks_off(folder: Path) -> None:
+    (folder / "stop.py").write_text(
+        "import numpy as np\nfrom minigraph import nn\nfrom minigraph.errors import StateError\n"
+        "class Stop(nn.Identity):\n"
+        "    def updateGradInput(self, input, gradOutput):\n"
+        "        raise StateError('nothing flows back here')\n"
+        "x = nn.Identity()()\n"
+        "pair = nn.gModule([x], [Stop()(x)]), np.ones(3)\n"
+    )
+    result = run("draw", "stop.py:pair", "-o", "stop.html")
+    assert result.exit_code == 0 and "broke off: " in result.stderr
+    assert "nothing flows back here" in result.stderr
+    nodes = {node["type"]: node for node in page_data(folder / "stop.html")["graph"]["nodes"]}
+    assert nodes["Stop"]["gradOutput"]["shape"] == [3] and nodes["Identity"]["gradOutput"] is None
+
+
+@needs_svg
+def test_draw_takes_traces_and_unrolls(folder: Path) -> None:
+    (folder / "steps.py").write_text(
+        "import minigraph as mg\n"
+        "step, feedback = mg.rnn.rnn(2, 3)\n"
+        "net = mg.rnn.Unroll(step, feedback)\n"
+        "pair = net, [mg.random.randn(4, 1, 2), mg.random.randn(1, 3)]\n"
+        "trace = mg.debug.trace(*pair)\n"
+    )
+    for name in ("pair", "trace"):
+        succeed("draw", f"steps.py:{name}", "-o", f"{name}.html")
+        data = page_data(folder / f"{name}.html")
+        assert data["traces"][0]["kind"] == "unroll" and data["traces"][0]["T"] == 4
+    succeed("draw", "steps.py:net", "-o", "step.svg")
+    assert "next_h" in svg_text(folder / "step.svg")
+
+
 def test_draw_as_graphviz_source(folder: Path) -> None:
     succeed("draw", "good.py:net", "-o", "net.dot")
     assert (folder / "net.dot").read_text().lstrip().startswith("digraph")

@@ -27,6 +27,11 @@ _TARGET_HELP = """
     returns either.
     """
 
+_DRAW_HELP = """
+    It can also be a trace, or an Unroll, of which every time step is recorded if there is an input.
+    With an input a page has the values of both passes; the gradient of every output is 1.
+    """
+
 input_option = click.option("--input", "shapes", metavar="SHAPES", help=_INPUT_HELP)
 target_argument = click.argument("target", metavar="FILE.py:NAME")
 
@@ -54,23 +59,30 @@ def demo(folder: Path, as_json: bool) -> None:
     run_demo(folder, as_json)
 
 
-@main.command(cls=Command, help="Draw a graph as a picture or an interactive page." + _TARGET_HELP)
+@main.command(
+    cls=Command, short_help="Draw a graph as a picture or an interactive page.",
+    help="Draw a graph as a picture or an interactive page." + _TARGET_HELP + _DRAW_HELP,
+)
 @target_argument
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True,
     help="What to write: .html (a page to explore), .svg (a picture) or .dot (Graphviz source).",
 )
-@click.option("--backward", is_flag=True, help="Draw the way the gradients go (their norms, given an input).")
+@click.option(
+    "--backward", is_flag=True,
+    help="Draw the way the gradients go; given an input, their norms, and in a page the pass to play.",
+)
 @click.option("--title", default="", help="A heading for the picture.")
 @click.option("--open", "opened", is_flag=True, help="Open what was written in the browser.")
 @input_option
 def draw(
     target: str, output: Path, backward: bool, title: str, opened: bool, shapes: Optional[str]
 ) -> None:
-    from minigraph import debug, drawing
+    from minigraph import drawing
+    from minigraph.cli.drawn import KINDS, drawn
 
-    net, input = _load_and_run(target, shapes)
-    what = debug.trace(net, input) if backward and input is not None else net
+    net, input = _load(target, shapes, 1, KINDS)
+    what = drawn(net, input, backward, page=output.suffix == ".html")
     path = drawing.draw(what, output, backward=backward, title=title)
     click.echo(path)
     if opened:

@@ -9,11 +9,13 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple, Union
 
 from minigraph import nn
 from minigraph.cli.failures import Failure, describe
 from minigraph.graph import Node
+
+Kind = Union[type, tuple[type, ...]]
 
 
 class Target(NamedTuple):
@@ -24,11 +26,11 @@ class Target(NamedTuple):
     name: str
 
 
-def load(reference: str, kind: type = nn.gModule) -> Target:
+def load(reference: str, kind: Kind = nn.gModule) -> Target:
     """Return what ``FILE.py:NAME`` stands for; raise ``Failure`` for anything wrong with it.
 
     NAME is a network, the pair of a network and an input for it, or a function without
-    arguments that returns either. ``kind`` is the class that counts as a network.
+    arguments that returns either. ``kind`` is what counts as a network: a class, or several.
     """
     path, _, name = reference.rpartition(":")
     if not path or not name.isidentifier():
@@ -115,11 +117,11 @@ def _what(value: Any) -> str:
     return "None" if value is None else f"of type {type(value).__name__}"
 
 
-def _expectation(value: Any, kind: type) -> str:
+def _expectation(value: Any, kind: Kind) -> str:
     """Say what NAME should have been instead."""
     if isinstance(value, Node):
         return "a node of a graph: make a network of it, nn.gModule([inputs], [outputs])"
-    wanted = "gModule" if kind is nn.gModule else "module"
+    wanted = "module" if kind is nn.Module else "gModule"
     if isinstance(value, nn.Module):
         return "not a gModule: only a graph has nodes to show"
     return (
