@@ -3,8 +3,8 @@
 An iteration is forward and backward over T characters in B rows, the clipping of the gradient and
 a step of rmsprop, in float32, two layers, 65 characters. The sides take turns:
 
-* minigraph eager: the trainer that ``minigraph train`` runs, its network as it is;
-* minigraph compiled: the same with ``mg.compile`` of its network (its first iteration is not timed);
+* minigraph eager: the trainer of ``minigraph train --no-compile``;
+* minigraph compiled: that of ``minigraph train``, whose network is compiled (the first iteration is not timed);
 * PyTorch eager: the same modules, called step by step (one-hot, Linear, sigmoid, ...);
 * PyTorch ``nn.LSTM``: its fused layers, the decoder over all time steps at once.
 
@@ -34,7 +34,7 @@ VOCABULARY, LAYERS, RATE, DECAY, CLIP = 65, 2, 2e-3, 0.95, 5.0
 Iteration = Callable[[], float]
 
 
-def trainer(H: int, B: int, T: int) -> Any:
+def trainer(H: int, B: int, T: int, compiled: bool = False) -> Any:
     """Return minigraph's trainer on a random text, long enough for a few hundred batches."""
     import numpy as np
 
@@ -45,20 +45,11 @@ def trainer(H: int, B: int, T: int) -> Any:
     return text.Trainer(corpus, text.TrainingOptions(
         rnn_size=H, num_layers=LAYERS, batch_size=B, seq_length=T, dtype="float32",
         learning_rate=RATE, decay_rate=DECAY, grad_clip=CLIP,
-    ))
+    ), compiled=compiled)
 
 
 def minigraphs(source: Any) -> Iteration:
     return lambda: source.step().loss
-
-
-def compiled_minigraphs(H: int, B: int, T: int) -> Iteration:
-    """Return the iteration of a trainer whose network is compiled; a first one has compiled it."""
-    import minigraph as mg
-
-    source = trainer(H, B, T)
-    source.model.net = mg.compile(source.model.net)
-    return minigraphs(source)
 
 
 def parameters_of(source: Any) -> dict[str, Any]:
@@ -166,7 +157,7 @@ def measure(H: int, B: int, T: int, rounds: int) -> dict[str, list[float]]:
 
     source = trainer(H, B, T)
     others = {"torch eager": eager(source, H, B), "torch nn.LSTM": fused(source, H, B)}
-    runs = {EAGER: minigraphs(source), COMPILED: compiled_minigraphs(H, B, T), **others}
+    runs = {EAGER: minigraphs(source), COMPILED: minigraphs(trainer(H, B, T, compiled=True)), **others}
     losses = np.array([[run() for run in runs.values()] for _ in range(5)])
     gap = float(np.abs(losses - losses[:, :1]).max())
     assert gap < 1e-3, f"not the same model: {losses}"
