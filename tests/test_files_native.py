@@ -242,6 +242,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         mg.load(tmp_path / "nothing")
 
 
+def test_a_missing_folder_is_told_with_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "net.safetensors"
+    with pytest.raises(FileNotFoundError) as raised:
+        mg.save(path, nn.Linear(2, 2))
+    assert raised.value.filename == str(path)
+
+
 def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "net"
     mg.save(path, nn.Linear(2, 2))

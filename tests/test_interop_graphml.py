@@ -10,6 +10,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
+import minigraph as mg
 from minigraph import interop, nn
 from minigraph.errors import ArgumentError, MissingExtraError
 
@@ -31,6 +32,12 @@ def test_shapes_are_attributes_after_a_forward() -> None:
     assert notes["i2h"]["description"] == "gates <1>" and notes["sum"]["dtype"] == "float64"
     assert notes["<split>"]["shape"] == "{(4,), (4,)}"
     assert set(graph.edges) == set(before.edges) and nx.is_directed_acyclic_graph(graph)
+
+
+def test_the_graph_of_a_compiled_network_is_that_of_the_network() -> None:
+    net = network()
+    graph = interop.to_networkx(mg.compile(net))
+    assert nx.utils.graphs_equal(graph, interop.to_networkx(net))
 
 
 def test_graphml_is_read_back(tmp_path: Path) -> None:

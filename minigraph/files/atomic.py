@@ -13,11 +13,14 @@ def replacing(path: Union[str, "os.PathLike[str]"]) -> Iterator[str]:
     """Give the name of a new file that takes the place of ``path`` when the block ends without error.
 
     The bytes are on the disk before the name is theirs, so that a crash leaves the old file or the
-    new one, and never a part.
+    new one, and never a part. Raises ``OSError`` naming ``path`` where nothing can be written there.
     """
     target = os.path.realpath(os.fspath(path))
     folder = os.path.dirname(target)
-    handle, temporary = tempfile.mkstemp(prefix=os.path.basename(target) + ".", suffix=".part", dir=folder)
+    try:
+        handle, temporary = tempfile.mkstemp(".part", os.path.basename(target) + ".", folder)
+    except OSError as error:  # about the file that was asked for, not about the temporary one
+        raise type(error)(error.errno, error.strerror, os.fspath(path)) from error
     os.close(handle)
     try:
         yield temporary

@@ -10,12 +10,14 @@ import numpy as np
 
 from minigraph.errors import ArgumentError, format_shape
 from minigraph.files.atomic import replacing
-from minigraph.nn import gModule
+from minigraph.nn import Module, gModule
 from minigraph.tables import is_table, leaves
 
 
 def to_networkx(net: Any) -> nx.DiGraph:
     """See ``minigraph.interop.to_networkx``."""
+    if isinstance(net, Module):
+        net = net._described()  # of a compiled network, that which was compiled
     if not isinstance(net, gModule):
         raise ArgumentError(f"only a gModule has nodes and edges, got {type(net).__name__}")
     graph = net.fg.to_networkx()
