@@ -124,6 +124,13 @@ def test_every_class_is_written_or_in_the_list_of_those_that_are_not() -> None:
         assert name.replace("Spatial", "").replace("Volumetric", "") in to_onnx
 
 
+@pytest.mark.parametrize("example", [None, [np.ones((2, 3)), None], "2x3"])
+def test_an_example_without_numbers_is_refused(example: Any, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="the example input must hold arrays of numbers, got"):
+        interop.to_onnx(nn.Linear(3, 2), tmp_path / "a.onnx", example)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_type_that_is_not_one_is_refused(tmp_path: Path) -> None:
     for dtype in ("float16", "int64", "numbers"):
         with pytest.raises(ArgumentError, match="'float32' or 'float64'"):

@@ -60,6 +60,8 @@ def _tensor_type(dtype: Any) -> str:
 
 def _as_input(leaf: Any, dtype: Any) -> np.ndarray:
     array = np.asarray(leaf)
+    if array.dtype.kind not in "biuf":
+        raise ArgumentError(f"to_onnx: the example input must hold arrays of numbers, got {leaf!r}")
     return array.astype(dtype if array.dtype.kind == "f" else np.int64)
 
 
