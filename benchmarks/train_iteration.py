@@ -4,7 +4,7 @@ An iteration is forward and backward over T characters in B rows, the clipping o
 a step of rmsprop, in float32, two layers, 65 characters. The sides take turns:
 
 * minigraph eager: the trainer of ``minigraph train --no-compile``;
-* minigraph compiled: that of ``minigraph train``, whose network is compiled (the first iteration is not timed);
+* minigraph compiled: that of ``minigraph train``, whose network is compiled (not timed the first time);
 * PyTorch eager: the same modules, called step by step (one-hot, Linear, sigmoid, ...);
 * PyTorch ``nn.LSTM``: its fused layers, the decoder over all time steps at once.
 
