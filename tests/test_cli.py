@@ -220,8 +220,9 @@ def test_a_page_is_drawn_where_the_backward_pass_breaks_off(folder: Path) -> Non
     result = run("draw", "stop.py:pair", "-o", "stop.html")
     assert result.exit_code == 0 and "broke off: " in result.stderr
     assert "nothing flows back here" in result.stderr
-    nodes = {node["type"]: node for node in page_data(folder / "stop.html")["graph"]["nodes"]}
-    assert nodes["Stop"]["gradOutput"]["shape"] == [3] and nodes["Identity"]["gradOutput"] is None
+    nodes = page_data(folder / "stop.html")["graph"]["nodes"]
+    known = {node["label"] for node in nodes if node["gradOutput"]}
+    assert "output" in known and "input" not in known
 
 
 @needs_svg
