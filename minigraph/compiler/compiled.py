@@ -10,7 +10,7 @@ from minigraph.compiler.follow import following
 from minigraph.compiler.primitives import Refused
 from minigraph.compiler.programs import Programs, native_wanted
 from minigraph.compiler.report import PlanReport
-from minigraph.compiler.report_run import report_of
+from minigraph.compiler.report.run import report_of
 from minigraph.compiler.run import Run
 from minigraph.compiler.signature import signature
 from minigraph.compiler.specialise import Specialisation

@@ -8,20 +8,9 @@ gradients that the gates of a GRU send to their input, each starts from the one 
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple
-
 from minigraph.compiler.ir import Op, Program, Value
+from minigraph.compiler.passes.chains import Facts
 from minigraph.compiler.passes.dead import remove_dead
-from minigraph.compiler.passes.fission import recurrent
-
-
-class _Facts(NamedTuple):
-    """What is known of a program: who computes and reads each value, and what waits for a recurrence."""
-
-    producers: dict[Value, Op]
-    consumers: dict[Value, list[Op]]
-    kept: set[Value]
-    waits: Callable[[Value], bool]
 
 
 def gather_sums(program: Program, read_elsewhere: frozenset[Value] = frozenset()) -> Program:
@@ -29,45 +18,19 @@ def gather_sums(program: Program, read_elsewhere: frozenset[Value] = frozenset()
 
     ``read_elsewhere`` are values that another program reads: they keep their operations.
     """
-    looped = {op for component in recurrent(program) for op in component}
-    producers = program.producers()
-    fed = {target for targets in program.feedback.values() for target in targets}
-    facts = _Facts(
-        producers, program.consumers(),
-        set(program.results) | read_elsewhere | set(program.feedback),
-        lambda value: value in fed or producers.get(value) in looped,
-    )
+    facts = Facts.of(program, read_elsewhere)
     ops: list[Op] = []
     for op in program.ops:
-        if op.primitive == "add" and not _is_term(op.output, facts):
-            terms = _terms(op, facts)
-            if op in looped or any(_is_product(value, op, facts) for value in terms):
+        if op.primitive == "add" and not facts.is_link(op.output, "add"):
+            terms = facts.links(op, lambda value: facts.is_link(value, "add"))
+            if op in facts.looped or any(_is_product(value, op, facts) for value in terms):
                 ops.extend(_rewritten(op, terms, facts))
                 continue
         ops.append(op)
     return remove_dead(program.with_ops(ops), read_elsewhere)
 
 
-def _is_term(value: Value, facts: _Facts) -> bool:
-    """Whether ``value`` is a sum that only another sum of the same shape reads."""
-    readers = facts.consumers.get(value, [])
-    return (
-        value not in facts.kept and len(readers) == 1 and readers[0].primitive == "add"
-        and readers[0].output.shape == value.shape and readers[0].inputs.count(value) == 1
-    )
-
-
-def _terms(op: Op, facts: _Facts) -> list[Value]:
-    """Return what ``op`` adds up, through sums that nobody else reads."""
-    found: list[Value] = []
-    for value in op.inputs:
-        made = facts.producers.get(value)
-        inner = made is not None and made.primitive == "add" and _is_term(value, facts)
-        found.extend(_terms(made, facts) if inner and made else [value])
-    return found
-
-
-def _is_product(value: Value, op: Op, facts: _Facts) -> bool:
+def _is_product(value: Value, op: Op, facts: Facts) -> bool:
     """Whether ``value`` is a product that only this sum reads, so that it can start from other terms."""
     made = facts.producers.get(value)
     return (
@@ -77,7 +40,7 @@ def _is_product(value: Value, op: Op, facts: _Facts) -> bool:
     )
 
 
-def _rewritten(op: Op, terms: list[Value], facts: _Facts) -> list[Op]:
+def _rewritten(op: Op, terms: list[Value], facts: Facts) -> list[Op]:
     """Return operations for the sum of ``terms``: what waits comes last, products on top of the rest."""
     shape = op.output.shape
     # Of the terms that go first, one must have the shape of the whole.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, Optional, Sequence
 
-from minigraph.compiler.formulas import Names, formulas
 from minigraph.compiler.ir import Op, Program, Value
 from minigraph.compiler.passes.fission import Segment
-from minigraph.compiler.report import PlanEdge, PlanOperation, PlanProgram, PlanSegment
+from minigraph.compiler.report.data import PlanEdge, PlanOperation, PlanProgram, PlanSegment
+from minigraph.compiler.report.formulas import Names, formulas
 from minigraph.compiler.storage import is_view
 
 

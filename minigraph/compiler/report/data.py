@@ -1,7 +1,7 @@
 """The report of a plan, as data: what runs when, on which memory, made of which of the user's nodes.
 
-``report_program.py`` writes programs down and ``report_run.py`` what was made of them;
-``report_text.py`` shows all as text, ``drawing/plan.py`` draws it.
+``program.py`` writes programs down and ``run.py`` what was made of them; ``text.py`` shows all as text,
+``drawing/plan.py`` draws it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from minigraph.compiler.ir import Shape
-from minigraph.compiler.report_text import text_of
 
 #: What memory is for, in the order of the report. A buffer counts for the first that applies.
 GROUPS = (
@@ -120,8 +119,8 @@ class PlanProgram:
 
 
 @dataclass(frozen=True)
-class PlanReport:
-    """What ``fast.plan()`` returns; ``print`` shows it.
+class PlanFacts:
+    """What is known of a compiled network; ``PlanReport`` also shows it.
 
     ``steps`` is the number of time steps, ``None`` without time. ``programs`` are the forward
     program and every backward program that has run. ``threads`` is 0 where NumPy does everything.
@@ -167,8 +166,3 @@ class PlanReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as dicts, lists, numbers and text, fit for ``json.dumps``."""
         return {**dataclasses.asdict(self), "bytes": self.bytes, "total_bytes": self.total_bytes}
-
-    def __str__(self) -> str:
-        return text_of(self)
-
-    __repr__ = __str__

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import textwrap
 from itertools import groupby
-from typing import TYPE_CHECKING, Iterator, Sequence
+from typing import Iterator, Sequence
 
-if TYPE_CHECKING:
-    from minigraph.compiler.report import PlanOperation, PlanProgram, PlanReport, PlanSegment
+from minigraph.compiler.report.data import PlanFacts, PlanOperation, PlanProgram, PlanSegment
 
 WIDTH = 100
 #: The spaces inside a name (``d next_h``, ``sums so far``), at which no line is broken.
@@ -20,7 +19,7 @@ _COLUMNS = "(columns: what is done, shape at one time step, buffers read > writt
 _HARD = "\u00a0"
 
 
-def text_of(report: "PlanReport") -> str:
+def text_of(report: PlanFacts) -> str:
     """Return the whole report: programs, then memory."""
     lines = [*_wrapped(_head(report), "", WIDTH), _COLUMNS]
     for program in report.programs:
@@ -30,14 +29,14 @@ def text_of(report: "PlanReport") -> str:
     return "\n".join([*lines, "", *_memory(report)])
 
 
-def _head(report: "PlanReport") -> str:
+def _head(report: PlanFacts) -> str:
     steps = "" if report.steps is None else f"{report.steps} time step{'s'[: report.steps != 1]}, "
     threads = f"{report.threads} thread{'s'[: report.threads != 1]}"
     executor = f"native code, {threads}" if report.threads else "NumPy"
     return f"Plan of a compiled {report.network}: {steps}{report.dtype}, {executor}"
 
 
-def _program(program: "PlanProgram") -> Iterator[str]:
+def _program(program: PlanProgram) -> Iterator[str]:
     yield program.name
     for words, nodes in (
         ("taken out of the loop", program.hoisted), ("called as they are", program.called)
@@ -54,12 +53,12 @@ def _program(program: "PlanProgram") -> Iterator[str]:
             yield from _columns(row, [*sizes, WIDTH - 4 - sum(sizes) - 6])
 
 
-def _executor(segment: "PlanSegment") -> str:
+def _executor(segment: PlanSegment) -> str:
     found = {operation.native for operation in segment.operations} - {None}
     return {(True,): ": native code", (False,): ": NumPy"}.get(tuple(found), "")  # type: ignore[arg-type]
 
 
-def _rows(segment: "PlanSegment") -> Iterator[tuple[str, str, str, list[str]]]:
+def _rows(segment: PlanSegment) -> Iterator[tuple[str, str, str, list[str]]]:
     """Yield kind, shape, buffers and words of every operation, windows that follow each other as one."""
     mixed = len({operation.native for operation in segment.operations} - {None}) > 1
     for windows, group in groupby(segment.operations, lambda operation: operation.kind == "window"):
@@ -74,13 +73,13 @@ def _rows(segment: "PlanSegment") -> Iterator[tuple[str, str, str, list[str]]]:
             yield operation.kind + by, _shape(operation.shape), _ways(operation), _words(operation)
 
 
-def _words(operation: "PlanOperation") -> list[str]:
+def _words(operation: PlanOperation) -> list[str]:
     if operation.kind == "one pass" and operation.nodes:
         return [f"of {', '.join(operation.nodes)}", *operation.formulas]
     return operation.formulas
 
 
-def _ways(operation: "PlanOperation") -> str:
+def _ways(operation: PlanOperation) -> str:
     return f"{_numbers(operation.reads)} > {_numbers(operation.writes)}".strip()
 
 
@@ -110,7 +109,7 @@ def _wrapped(text: str, indent: str, width: int) -> list[str]:
     return [line.replace(_HARD, " ") for line in lines] or [""]
 
 
-def _memory(report: "PlanReport") -> Iterator[str]:
+def _memory(report: PlanFacts) -> Iterator[str]:
     """Yield what every group takes, then the buffers one by one."""
     yield f"memory: {report.total_bytes:,} bytes"
     for group, size in report.bytes.items():

@@ -9,10 +9,11 @@ import numpy as np
 from minigraph.compiler.codegen.pool import shared_pool
 from minigraph.compiler.codegen.slots import Packed
 from minigraph.compiler.codegen.stages import MixedLoop, Piece, Stage
-from minigraph.compiler.formulas import Names
 from minigraph.compiler.ir import Constant, Op, Parameter, Value
-from minigraph.compiler.report import GROUPS, PlanBuffer, PlanReport
-from minigraph.compiler.report_program import program_report
+from minigraph.compiler.report.data import GROUPS, PlanBuffer
+from minigraph.compiler.report.formulas import Names
+from minigraph.compiler.report.program import program_report
+from minigraph.compiler.report.report import PlanReport
 from minigraph.compiler.run import Run
 from minigraph.compiler.specialise import BackwardPlan, Plan
 from minigraph.compiler.storage import Frame, is_view
