@@ -286,8 +286,12 @@ def test_sample_refuses_in_one_line(trained: dict[str, Path], arguments: list[st
 
 
 def test_sample_refuses_what_is_no_model(tmp_path: Path) -> None:
+    broken = tmp_path / "broken" / "latest.safetensors"
+    broken.parent.mkdir()
+    broken.write_bytes(b"half")
     for path, message in (
         (tmp_path, "holds no readable checkpoint"),
+        (broken.parent, f"no checkpoint in {broken.parent} can be read: latest.safetensors. "),
         (tmp_path / "none.safetensors", "No such file or directory"),
         (tmp_path / "text.safetensors", "cannot be read"),
         (tmp_path / "bare.safetensors", "does not hold a training run: it lacks position"),

@@ -67,28 +67,31 @@ class Folder:
         ``CheckpointError`` where that is so of all that a run left: starting anew would replace them.
         """
         ranked: list[tuple[int, float, Path]] = []
-        damaged: list[str] = []
+        damaged: dict[str, str] = {}
         for path in sorted(self.path.glob("*.safetensors")):
             try:
                 iteration = int(read_structure(path).get("iteration", -1))
             except (CheckpointError, OSError, ValueError, TypeError, AttributeError) as error:
-                damaged.append(path.name)
-                warn(f"{error} (passed over)")
+                damaged[path.name] = str(error)
                 continue
             ranked.append((iteration, path.stat().st_mtime, path))
         for _, _, path in sorted(ranked, reverse=True):
             try:
-                return read_checkpoint(path)
+                found = read_checkpoint(path)
+                break
             except CheckpointError as error:
-                damaged.append(path.name)
-                warn(f"{error} (passed over)")
+                damaged[path.name] = str(error)
+        else:
+            found = None
         lost = sorted(name for name in damaged if name == LATEST or _VALIDATED.fullmatch(name))
-        if lost:
+        if found is None and lost:
             raise CheckpointError(
                 f"no checkpoint in {self.path} can be read: {', '.join(lost)}. Put back what was written, or "
-                "remove them to start anew"
+                f"remove them to start anew. {damaged[lost[0]]}"
             )
-        return None
+        for message in damaged.values():
+            warn(f"{message} (passed over)")
+        return found
 
     def save_latest(self, arrays: Mapping[str, np.ndarray], structure: Mapping[str, Any]) -> Path:
         """Replace ``latest.safetensors``; return its path."""
