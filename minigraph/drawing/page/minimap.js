@@ -14,10 +14,11 @@ page.part("minimap", () => {
     let lit = new Set();
     let waiting = 0;
 
-    // A canvas knows no variables; the pale fill of a broken node would not be seen at this size.
+    // A canvas knows no variables; pale fills would not be seen at this size.
+    const STRONG = {"nan-fill": "nan-border", paper: "line"};
     function painted(paint, color) {
         const variable = /^var\(--(.+)\)$/.exec(paint || "");
-        return variable ? color(variable[1].replace("nan-fill", "nan-border")) : paint;
+        return variable ? color(STRONG[variable[1]] || variable[1]) : paint;
     }
 
     function draw() {

@@ -5,6 +5,7 @@ page.part("view", () => {
     const {width, height} = picture.viewBox.baseVal;
     const MARGIN = 24;
     const READABLE = 0.5;
+    const CLOSE = 0.75;  // how near a node is brought from afar: to be read, with what is around it
     const place = {x: 0, y: 0, scale: 1};
     let keep = open;  // how the picture is fitted to new room; null once the reader has moved it
     const limits = () => ({least: Math.min(0.05, whole()), most: 6});
@@ -120,7 +121,7 @@ page.part("view", () => {
         const most = Math.min(room.width / (right - left), room.height / (bottom - top));
         let scale = place.scale;
         if (scale > most) scale = most;
-        else if (scale < READABLE && most > scale) scale = Math.min(1, most);
+        else if (scale < READABLE && most > scale) scale = Math.min(CLOSE, most);
         const middle = {x: stage.clientWidth / 2, y: stage.clientHeight / 2};
         let x = middle.x - (middle.x - place.x) * (scale / place.scale);
         let y = middle.y - (middle.y - place.y) * (scale / place.scale);

@@ -93,6 +93,8 @@ page.part("player_heat", () => {
             active: player.whole ? -1 : rows.findIndex((row) => row.node === event.node && !row.parameter),
             cursor: document.activeElement === grid ? cursor : null,
         });
+        // On paper the whole map has the width of a page.
+        scroll.style.setProperty("--print-zoom", Math.min(1, 660 / (labels.offsetWidth + width * columns.length)).toFixed(2));
         const every = Math.ceil(26 / width);
         axis.replaceChildren(...columns.map((t, k) =>
             h("span", {style: `width:${width}px`}, k % every === 0 ? t + 1 : "")));
@@ -226,5 +228,5 @@ page.part("player_heat", () => {
         const map = page.stage.querySelector(".minimap");
         if (map && page.stage.clientHeight < 420) map.hidden = true;
     });
-    new ResizeObserver(draw).observe(scroll);
+    new ResizeObserver(() => { if (!window.matchMedia("print").matches) draw(); }).observe(scroll);
 });
