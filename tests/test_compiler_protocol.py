@@ -9,6 +9,7 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 from compiling import NATIVE, NUMPY, THREADS, agree, choose, failure, native_only, one_pass, pair, same
+from rendering import needs_svg
 from unrolling import randn
 
 import minigraph as mg
@@ -367,6 +368,7 @@ def test_inputs_are_read_at_forward() -> None:
 # -- somebody watches ---------------------------------------------------------------------------------------
 
 
+@needs_svg
 def test_debug_mode_speaks_of_the_nodes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # pictures are written there
     net, fast = pair(perceptron)
