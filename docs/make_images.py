@@ -9,7 +9,6 @@ The tests hold every picture against what is drawn anew.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,9 @@ def main() -> None:
                 pass
             for picture in sorted(Path(folder).glob("*.svg")):
                 if any(Path(link).name == picture.name for link in pages.links(page)):
-                    shutil.copy(picture, pages.IMAGES / picture.name)
+                    # Tooltips tell where a node was made: in the repository, wherever that lies.
+                    text = picture.read_text(encoding="utf-8").replace(f"{ROOT}{os.sep}", "")
+                    (pages.IMAGES / picture.name).write_text(text, encoding="utf-8")
                     print(f"{pages.name_of(page)}: {picture.name}")
             os.chdir(ROOT)
     rooms.draw(pages.IMAGES / "rooms.svg")
