@@ -330,7 +330,7 @@ def test_the_step_of_a_network_over_time_goes_to_torch7(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_training_is_a_network_too(tmp_path: Path) -> None:
-    result = train(corpus(), options(dropout=0.5), tmp_path / "cv")
+    result = train(corpus(), options(dropout=0.5, max_iters=2), tmp_path / "cv")
     step = result.trainer.model.step
     assert convert(tmp_path / "cv" / "latest.safetensors", tmp_path / "b.t7").exit_code == 0
     input = [np.array([3, 5]), *[np.full((2, 6), 0.1)] * 4]
