@@ -87,14 +87,14 @@ def test_integers_and_mixed_types_are_numpys() -> None:
 def test_a_library_that_does_not_exist(monkeypatch) -> None:
     monkeypatch.setenv("MINIGRAPH_BLAS", "atlas")
     with pytest.raises(ValueError, match="one of mkl, openblas, numpy"):
-        blas.library()
+        blas.chosen_blas()
 
 
 def test_a_library_that_is_not_installed(monkeypatch) -> None:
     monkeypatch.setenv("MINIGRAPH_BLAS", "mkl")
     monkeypatch.setattr(blas, "_load", lambda name: None)
     with pytest.raises(ImportError, match="pip install mkl"):
-        blas.library()
+        blas.chosen_blas()
 
 
 @pytest.mark.parametrize("intel, first", [(True, "mkl"), (False, "openblas")])
@@ -102,7 +102,7 @@ def test_mkl_comes_first_on_processors_of_intel(intel: bool, first: str, monkeyp
     monkeypatch.delenv("MINIGRAPH_BLAS", raising=False)
     monkeypatch.setattr(blas, "_is_intel", lambda: intel)
     monkeypatch.setattr(blas, "_load", lambda name: blas.Blas(name, {}, int))
-    found = blas.library()
+    found = blas.chosen_blas()
     assert found is not None and found.name == first
 
 

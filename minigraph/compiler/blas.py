@@ -37,7 +37,7 @@ class Blas:
     integer: Any
 
 
-def library() -> Optional[Blas]:
+def chosen_blas() -> Optional[Blas]:
     """Return the BLAS in use, ``None`` for ``np.matmul``.
 
     Raises ``ValueError`` where ``MINIGRAPH_BLAS`` is none of its values, ``ImportError`` where it names
@@ -115,7 +115,7 @@ def gemm(first: np.ndarray, second: np.ndarray, out: np.ndarray, beta: float = 0
     about a microsecond more than the product. Matrices that BLAS cannot read, for their rows and their
     columns have gaps or they are empty, are ``np.matmul``'s.
     """
-    blas = library()
+    blas = chosen_blas()
     layouts = [_layout(array) for array in (first, second, out)]
     same = first.dtype == second.dtype == out.dtype and out.dtype.char in "fd"
     if blas is None or not same or None in layouts or layouts[2][0] != _PLAIN:  # type: ignore[index]

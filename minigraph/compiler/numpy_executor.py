@@ -15,7 +15,7 @@ from minigraph.compiler.calls import Callees, bind_call, bind_call_back
 from minigraph.compiler.ir import Joined, Op, Value
 from minigraph.compiler.passes.fission import Segment
 from minigraph.compiler.primitives import PRIMITIVES, UFUNCS
-from minigraph.compiler.storage import Frame, _reshaped, is_view
+from minigraph.compiler.storage import Frame, concat_windows, is_view, reshaped
 from minigraph.memory import address
 from minigraph.random import generator
 
@@ -54,9 +54,9 @@ class NumpyExecutor:
         """Return the calls that a segment is made of."""
         T = self._frame.T
         if not segment.loop or T is None:
-            return [call for op in segment.ops for call in self._bind(op, None)]
+            return [call for op in segment.ops for call in self.bind_op(op, None)]
         steps = reversed(range(T)) if backwards else range(T)
-        return [call for t in steps for op in segment.ops for call in self._bind(op, t)]
+        return [call for t in steps for op in segment.ops for call in self.bind_op(op, t)]
 
     def _join(self, value: Joined) -> None:
         """Have the parameters copied below each other at the start of each run."""
@@ -68,7 +68,8 @@ class NumpyExecutor:
             self._packing.append(partial(np.copyto, window, getattr(part.module, part.attribute)))
             start = stop
 
-    def _bind(self, op: Op, t: Optional[int]) -> list[Instruction]:
+    def bind_op(self, op: Op, t: Optional[int]) -> list[Instruction]:
+        """Return the calls that an operation is at the time step ``t``, ``None`` for all at once."""
         frame = self._frame
         for value in op.inputs:
             if isinstance(value, Joined) and value not in self._joined:
@@ -146,15 +147,8 @@ class NumpyExecutor:
         return known[-1]
 
     def _concat(self, op: Op, inputs: list[np.ndarray], out: np.ndarray) -> list[Instruction]:
-        axis, start = op.attributes["axis"], 0
-        calls: list[Instruction] = []
-        for number, part in enumerate(op.inputs):
-            stop = start + part.shape[axis]
-            if number in self._frame.copied[op]:
-                window = out[(..., slice(start, stop)) + (slice(None),) * (-axis - 1)]
-                calls.append(partial(np.copyto, window, inputs[number]))
-            start = stop
-        return calls
+        places = concat_windows(op, out)
+        return [partial(np.copyto, places[number], inputs[number]) for number in self._frame.copied[op]]
 
     def _product(
         self, op: Op, inputs: list[np.ndarray], out: np.ndarray, t: Optional[int]
@@ -166,7 +160,7 @@ class NumpyExecutor:
             calls.append(partial(np.copyto, out, inputs[2]))
         beta = float(len(inputs) == 3)
         if x.ndim > 2 and x.size and out.size:
-            rows, into = _reshaped(x, (-1, x.shape[-1])), _reshaped(out, (-1, out.shape[-1]))
+            rows, into = reshaped(x, (-1, x.shape[-1])), reshaped(out, (-1, out.shape[-1]))
             if rows is not None and into is not None:
                 x, out = rows, into
         if x.ndim == 2:
@@ -207,7 +201,7 @@ class NumpyExecutor:
         return calls
 
     def _accumulation(self, op: Op, inputs: list[np.ndarray], target: np.ndarray) -> list[Instruction]:
-        flat = [_reshaped(x, (-1, x.shape[-1])) if x.size and x.ndim else None for x in inputs]
+        flat = [reshaped(x, (-1, x.shape[-1])) if x.size and x.ndim else None for x in inputs]
         gradient = flat[0]
         if op.primitive == "accumulate_product" and gradient is not None and flat[1] is not None:
             return [gemm(gradient.T, flat[1], target, 1.0)]

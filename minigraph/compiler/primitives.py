@@ -55,6 +55,11 @@ def lead(x: np.ndarray, axes: int) -> Shape:
     return x.shape[: x.ndim - axes]
 
 
+def window(x: np.ndarray, axis: int, start: int, stop: int) -> np.ndarray:
+    """Return the entries ``start`` to ``stop`` of a (negative) axis, a view."""
+    return x[(..., slice(start, stop)) + (slice(None),) * (-axis - 1)]
+
+
 # -- elementwise ---------------------------------------------------------------------------------
 
 
@@ -120,8 +125,7 @@ _define("where", _broadcast, _where, elementwise=True)
 
 
 def _slice(x: list[Any], out: Any, a: Attributes) -> Any:
-    index = (..., slice(a["start"], a["stop"])) + (slice(None),) * (-a["axis"] - 1)
-    return x[0][index]
+    return window(x[0], a["axis"], a["start"], a["stop"])
 
 
 def _slice_shape(shapes: list[Shape], a: Attributes) -> Shape:

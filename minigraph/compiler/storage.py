@@ -12,6 +12,7 @@ they belong, if nothing else claims them.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any, Callable, Iterable, Optional, Sequence
 
 import numpy as np
@@ -19,7 +20,8 @@ import numpy as np
 from minigraph.compiler.ir import Constant, Given, Joined, Op, Parameter, Program, Value
 from minigraph.compiler.lifetimes import Tenant, offsets
 from minigraph.compiler.passes.fission import Segment
-from minigraph.compiler.primitives import PRIMITIVES, lead
+from minigraph.compiler.primitives import PRIMITIVES, lead, window
+from minigraph.memory import address
 
 
 def is_view(op: Op) -> bool:
@@ -317,23 +319,22 @@ class Frame:
 
     def _place(self, storage: Storage, op: Op, value: Value) -> None:
         if value not in self.arrays:
-            window = self._part(storage, value) if value in storage.placed else None
-            self.arrays[value] = self._room(value) if window is None else window
+            place = self._part(storage, value) if value in storage.placed else None
+            self.arrays[value] = self._room(value) if place is None else place
         if value in storage.based:
             self.arrays[storage.based[value]] = self.arrays[value]
 
     def _part(self, storage: Storage, value: Value) -> Optional[np.ndarray]:
         """Return the window on a concatenation that ``value`` is computed in."""
         concat, number = storage.placed[value]
-        start = sum(part.shape[concat.attributes["axis"]] for part in concat.inputs[:number])
-        window = _window(self.arrays[concat.output], concat, number, start)
-        return _reshaped(window, window.shape[: window.ndim - len(concat.output.shape)] + value.shape)
+        place = concat_windows(concat, self.arrays[concat.output])[number]
+        return reshaped(place, lead(place, concat.output.ndim) + value.shape)
 
     def _view(self, op: Op) -> None:
         source = self.arrays[op.inputs[0]]
         if op.primitive == "reshape":
             steps = lead(source, op.attributes["rank"])
-            made = _reshaped(source, steps + op.attributes["shape"])
+            made = reshaped(source, steps + op.attributes["shape"])
         else:
             made = PRIMITIVES[op.primitive].evaluate([source], None, op.attributes)
         if made is None:
@@ -343,17 +344,12 @@ class Frame:
 
     def _finish_concat(self, storage: Storage, op: Op) -> None:
         """Fill in what never changes, and note what has to be copied at each run."""
-        start, copied = 0, []
-        whole = self.arrays[op.output]
-        for number, part in enumerate(op.inputs):
-            window = _window(whole, op, number, start)
-            start += part.shape[op.attributes["axis"]]
-            array = self.arrays[part]
+        self.copied[op] = []
+        for number, (part, place) in enumerate(zip(op.inputs, concat_windows(op, self.arrays[op.output]))):
             if isinstance(part, Constant):
-                window[...] = array
-            elif not _same_memory(window, array):
-                copied.append(number)
-        self.copied[op] = copied
+                place[...] = self.arrays[part]
+            elif not _same_memory(place, self.arrays[part]):
+                self.copied[op].append(number)
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -365,13 +361,14 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return memory[start : start + size].view(dtype).reshape(shape)
 
 
-def _window(whole: np.ndarray, op: Op, number: int, start: int) -> np.ndarray:
+def concat_windows(op: Op, whole: np.ndarray) -> list[np.ndarray]:
+    """Return where each operand of a concatenation lies in its result ``whole``."""
     axis = op.attributes["axis"]
-    stop = start + op.inputs[number].shape[axis]
-    return whole[(..., slice(start, stop)) + (slice(None),) * (-axis - 1)]
+    ends = list(accumulate(part.shape[axis] for part in op.inputs))
+    return [window(whole, axis, start, stop) for start, stop in zip([0, *ends], ends)]
 
 
-def _reshaped(array: np.ndarray, shape: tuple[int, ...]) -> Optional[np.ndarray]:
+def reshaped(array: np.ndarray, shape: tuple[int, ...]) -> Optional[np.ndarray]:
     """Return a view of another shape, ``None`` where that would need a copy."""
     try:
         return array.reshape(shape, copy=False)
@@ -383,5 +380,4 @@ def _reshaped(array: np.ndarray, shape: tuple[int, ...]) -> Optional[np.ndarray]
 
 
 def _same_memory(first: np.ndarray, second: np.ndarray) -> bool:
-    mine, theirs = first.__array_interface__, second.__array_interface__
-    return mine["data"][0] == theirs["data"][0] and first.size == second.size
+    return address(first) == address(second) and first.size == second.size

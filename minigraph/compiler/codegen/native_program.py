@@ -94,7 +94,7 @@ class NativeProgram:
                 if isinstance(part, str):
                     yield partial(self._functions[part], table, t, 0, 1)
                 else:
-                    yield from numpy._bind(part, t)
+                    yield from numpy.bind_op(part, t)
 
 
 def _share(function: Any, table: int, T: int, threads: int, pool: Pool) -> None:

@@ -147,6 +147,22 @@ none:
   ret i1 false
 }}
 
+define internal void @wake(ptr %pool, i64 %count) {{
+entry:
+  %semaphore = getelementptr i64, ptr %pool, i64 {SEMAPHORE}
+  br label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %post ]
+  %more = icmp slt i64 %k, %count
+  br i1 %more, label %post, label %end
+post:
+  %ignored = call i32 @sem_post(ptr %semaphore)
+  %k.next = add i64 %k, 1
+  br label %next
+end:
+  ret void
+}}
+
 define void @launch(ptr %pool, ptr %f, ptr %table, i64 %T, i64 %parts) {{
 entry:
   %job = getelementptr i64, ptr %pool, i64 {JOB}
@@ -167,16 +183,8 @@ entry:
   store atomic i64 %parts, ptr %parts.at seq_cst, align 8
   %sleeping.at = getelementptr i64, ptr %pool, i64 {SLEEPING}
   %sleeping = load atomic i64, ptr %sleeping.at seq_cst, align 8
-  %semaphore = getelementptr i64, ptr %pool, i64 {SEMAPHORE}
-  br label %wake
-wake:
-  %k = phi i64 [ 0, %entry ], [ %k.next, %post ]
-  %more = icmp slt i64 %k, %sleeping
-  br i1 %more, label %post, label %work
-post:
-  %ignored = call i32 @sem_post(ptr %semaphore)
-  %k.next = add i64 %k, 1
-  br label %wake
+  call void @wake(ptr %pool, i64 %sleeping)
+  br label %work
 work:
   %took = call i1 @take(ptr %pool)
   br i1 %took, label %work, label %wait
@@ -248,17 +256,7 @@ define void @dismiss(ptr %pool, i64 %count) {{
 entry:
   %quit.at = getelementptr i64, ptr %pool, i64 {QUIT}
   store atomic i64 1, ptr %quit.at seq_cst, align 8
-  %semaphore = getelementptr i64, ptr %pool, i64 {SEMAPHORE}
-  br label %wake
-wake:
-  %k = phi i64 [ 0, %entry ], [ %k.next, %post ]
-  %more = icmp slt i64 %k, %count
-  br i1 %more, label %post, label %end
-post:
-  %ignored = call i32 @sem_post(ptr %semaphore)
-  %k.next = add i64 %k, 1
-  br label %wake
-end:
+  call void @wake(ptr %pool, i64 %count)
   ret void
 }}
 """
