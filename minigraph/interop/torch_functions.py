@@ -253,11 +253,13 @@ def l1_penalty(x, l1weight, sizeAverage, provideOutput):
     return _Backward.apply(x, 1.0 if provideOutput else 0.0, weight)
 
 
-def upsample_bilinear(x, scale, size):
-    """nn.SpatialUpSamplingBilinear: positions in single precision, as Torch7 computes them."""
-    wanted = [n * scale for n in x.shape[-2:]] if scale else size
-    rows, columns = (_interpolation(n, count, x) for n, count in zip(x.shape[-2:], wanted))
-    return rows @ (x @ columns.T)
+def upsample_linear(x, scale, size, axes=None):
+    """nn.SpatialUpSamplingBilinear, nn.UpSampling: along the last axes, positions as Torch7's."""
+    for axis in range(-1, -(axes or x.ndim - 2) - 1, -1):
+        n = x.shape[axis]
+        matrix = _interpolation(n, n * scale if scale else size[axis], x)
+        x = (x.movedim(axis, -1) @ matrix.T).movedim(-1, axis)
+    return x
 
 
 def _interpolation(size, count, like):

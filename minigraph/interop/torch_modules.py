@@ -129,12 +129,13 @@ class Elementwise(torch.nn.Module):
 
     def forward(self, input):
         weight = self.weight
-        if self.scalar:
-            weight = weight.reshape(())
-        elif weight.numel() == input.numel():
+        if weight.numel() == input.numel():
             weight = weight.reshape(input.shape)
+        elif self.scalar or weight.numel() == 1:
+            weight = weight.reshape(())
         elif weight.ndim != input.ndim:
             weight = weight.reshape(1, *input.shape[1:])
+        weight = weight.expand(input.shape)
         return input + weight if self.operation == "add" else input * weight
 
 

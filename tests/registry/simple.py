@@ -61,8 +61,14 @@ CASES = {
         Case(lambda: nn.Add(4), normal(3, 4), batch=True),
         Case(lambda: nn.Add(1, True), normal(3, 4), batch=True),
     ],
-    "CAdd": [Case(lambda: nn.CAdd(1, 4), normal(3, 4), batch=True), Case(lambda: nn.CAdd(4), normal(4))],
-    "CMul": [Case(lambda: nn.CMul(1, 4), normal(3, 4), batch=True), Case(lambda: nn.CMul(4), normal(4))],
+    "CAdd": [
+        Case(lambda: nn.CAdd(1, 4), normal(3, 4), batch=True), Case(lambda: nn.CAdd(4), normal(4)),
+        Case(lambda: nn.CAdd(1), normal(3, 5), label="one number", batch=True),
+    ],
+    "CMul": [
+        Case(lambda: nn.CMul(1, 4), normal(3, 4), batch=True), Case(lambda: nn.CMul(4), normal(4)),
+        Case(lambda: nn.CMul(1), normal(3, 5), label="one number", batch=True),
+    ],
     "Mul": [Case(lambda: nn.Mul(), normal(3, 4), batch=True)],
     "AddConstant": [
         Case(lambda: nn.AddConstant(1.5), normal(3, 4), batch=True),
