@@ -40,7 +40,7 @@ BY_PLACE = {
     "nn.gmodule": "nngraph", "nn.identity": "nngraph",
 }
 LEFT_OUT = {
-    "GPU, GPUParallelTable, DataParallelTable": "GPU plumbing: there is no GPU tensor here",
+    "GPUParallelTable, DataParallelTable": "GPU plumbing: there is no GPU tensor here",
     "Jacobian, SparseJacobian, hessian": "test tools of Torch; `mg.debug.gradcheck` takes their place",
 }
 

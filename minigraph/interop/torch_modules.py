@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from minigraph.interop.torch_functions import axis_of, class_axis, rows, with_slope
+from minigraph.interop.torch_functions import axis_of, class_axis, nearest_centre, rows, with_slope
 
 
 class Softmax(torch.nn.Softmax):
@@ -168,6 +168,18 @@ class Cosine(torch.nn.Module):
         lengths = torch.linalg.vector_norm(input, dim=-1, keepdim=True) + 1e-12
         norms = torch.linalg.vector_norm(self.weight, dim=1) + 1e-12
         return torch.nn.functional.linear(input, self.weight) / norms / lengths
+
+
+class Kmeans(torch.nn.Module):
+    """nn.Kmeans: the number, from 1, of the centre nearest to each sample."""
+
+    def __init__(self, k, dim, scale):
+        super().__init__()
+        self.scale = scale
+        self.weight = torch.nn.Parameter(torch.zeros(k, dim))
+
+    def forward(self, input):
+        return nearest_centre(input, self.weight, self.scale)
 
 
 class LinearWeightNorm(torch.nn.Module):

@@ -91,7 +91,7 @@ from minigraph.nn.criterions.regression import (
     WeightedMSECriterion,
 )
 from minigraph.nn.criterions.simplex import ClassSimplexCriterion
-from minigraph.nn.decorators import Decorator, DontCast, NaN, PrintSize, Profile
+from minigraph.nn.decorators import GPU, Decorator, DontCast, NaN, PrintSize, Profile
 from minigraph.nn.gmodule import gModule
 from minigraph.nn.identity import Identity, JustElement, JustTable
 from minigraph.nn.module import Module
@@ -124,6 +124,7 @@ from minigraph.nn.simple.distances import Cosine, Euclidean, WeightedEuclidean
 from minigraph.nn.simple.dropout import Dropout, SpatialDropout, VolumetricDropout
 from minigraph.nn.simple.indexing import Index, MaskedSelect
 from minigraph.nn.simple.indexlinear import IndexLinear
+from minigraph.nn.simple.kmeans import Kmeans
 from minigraph.nn.simple.linear import Linear
 from minigraph.nn.simple.lookup import LookupTable, OneHot
 from minigraph.nn.simple.matrix import MM, MV
@@ -194,9 +195,9 @@ __all__ = [
     "Cosine", "CosineDistance", "CosineEmbeddingCriterion", "Criterion", "CriterionTable",
     "CrossEntropyCriterion", "Decorator", "DepthConcat", "DistKLDivCriterion",
     "DistanceRatioCriterion", "DontCast", "DotProduct", "Dropout", "ELU", "Euclidean", "Exp",
-    "FeatureLPPooling", "FlattenTable", "GatedLinearUnit", "GradientReversal", "HardShrink",
+    "FeatureLPPooling", "FlattenTable", "GPU", "GatedLinearUnit", "GradientReversal", "HardShrink",
     "HardTanh", "HingeEmbeddingCriterion", "Identity", "Index", "IndexLinear", "JoinTable",
-    "JustElement", "JustTable", "L1Cost", "L1HingeEmbeddingCriterion", "L1Penalty",
+    "JustElement", "JustTable", "Kmeans", "L1Cost", "L1HingeEmbeddingCriterion", "L1Penalty",
     "LayerNormalization", "LeakyReLU", "Linear", "LinearWeightNorm", "Log", "LogSigmoid",
     "LogSoftMax", "LookupTable", "MM", "MSECriterion", "MV", "MapTable", "MarginCriterion",
     "MarginRankingCriterion", "MaskedSelect", "Max", "Maxout", "Mean", "Min", "MixtureTable",

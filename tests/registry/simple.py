@@ -20,6 +20,16 @@ def drawn(module: Any) -> Any:
     return module.reset(1.0)
 
 
+def within(module: Any) -> float:
+    """Half the mean squared distance of a centre's samples to it, over all centres."""
+    rows = module.output.astype(int) - 1
+    squares = np.square(SAMPLES - module.weight[rows]).sum(1)
+    return float(np.sum(squares / np.bincount(rows)[rows]) / 2)
+
+
+SAMPLES = np.random.default_rng(4).standard_normal((7, 2))
+
+
 def decayed(module: Any) -> Any:
     module.partition = None
     return module.setPartition(np.array([3, 1]))
@@ -56,6 +66,9 @@ CASES = {
     "Cosine": [
         Case(lambda: nn.Cosine(4, 3), normal(4)),
         Case(lambda: nn.Cosine(4, 3), normal(3, 4), batch=True),
+    ],
+    "Kmeans": [
+        Case(lambda: nn.Kmeans(2, 2), fixed(SAMPLES), single=True, slope=0.0, penalty=within),
     ],
     "Add": [
         Case(lambda: nn.Add(4), normal(3, 4), batch=True),
