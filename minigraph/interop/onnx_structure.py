@@ -193,10 +193,8 @@ def _flat(value: Any) -> list[Any]:
 
 def _add_to_each(export: Any, m: Any, value: Any, name: str) -> list[str]:
     f, (one, many) = Formula(export, name), value
-    return [
-        f("Add", one.name, f.like(entry.name, entry.example, one.name, one.shape), called=f"{name}_{position}")
-        for position, entry in enumerate(many, 1)
-    ]
+    alike = [f.like(entry.name, entry.example, one.name, one.shape) for entry in many]
+    return [f("Add", one.name, entry, called=f"{name}_{k}") for k, entry in enumerate(alike, 1)]
 
 
 def _regroup(regroup: Any) -> Converter:
