@@ -131,11 +131,13 @@ def fit_gradient(gradient: Any, output: Any, root: str = "gradOutput", path: Pat
         return gradient
     if not is_table(gradient) or len(gradient) != len(output):
         where = format_path(path, root)
-        got = f"{len(gradient)} entries" if is_table(gradient) else describe(gradient)
+        got = len(gradient) if is_table(gradient) else describe(gradient)
+        counts = f"Got {got} {root}s instead of {len(output)}: " if is_table(gradient) and not path else ""
         raise InputError(
-            f"{where}: expected a table of {len(output)} entries like the output "
-            f"{describe(output)}, got {got} (pass None for a zero gradient)",
-            where, len(output), len(gradient) if is_table(gradient) else describe(gradient),
+            f"{counts}{where}: expected a table of {len(output)} entries like the output "
+            f"{describe(output)}, got {got}{' entries' if is_table(gradient) else ''} "
+            "(pass None for a zero gradient)",
+            where, len(output), got,
         )
     return [
         fit_gradient(entry, output[position], root, (*path, position))

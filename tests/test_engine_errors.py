@@ -152,7 +152,7 @@ GOOD_GRADIENT = [np.ones((2, 2)), [np.ones((2, 2)), np.ones((2, 2))]]
 
 INPUTS: dict[str, tuple[Any, list[str]]] = {
     "too few inputs": ([X], ["expected a table of 2 inputs, got 1"]),
-    "too many inputs": ([X, GOOD[1], X], ["expected a table of 2 inputs, got 3"]),
+    "too many inputs": ([X, GOOD[1], X], ["Got 3 inputs instead of 2", "expected a table of 2 inputs, got 3"]),
     "a tensor": (X, ["expected a table of 2 inputs", r"\(2, 3\) float64"]),
     "split of another length": (
         [X, [np.ones((2, 2))]],
@@ -192,7 +192,9 @@ def test_bad_inputs(name: str) -> None:
 
 GRADIENTS: dict[str, tuple[Any, list[str]]] = {
     "too few": ([GOOD_GRADIENT[0]], ["gradOutput: expected a table of 2", "got 1"]),
-    "too many": ([None, [None, None], None], ["expected a table of 2", "got 3"]),
+    "too many": (
+        [None, [None, None], None], ["Got 3 gradOutputs instead of 2", "expected a table of 2", "got 3"],
+    ),
     "nested too few": ([None, [None]], [r"gradOutput\[2\]: expected a table of 2", "got 1"]),
     "a tensor for a table": ([None, np.ones((2, 2))], [r"gradOutput\[2\]: expected a table"]),
     "a table for a tensor": ([[None], [None, None]], [r"gradOutput\[1\]: expected a tensor"]),
@@ -202,6 +204,28 @@ GRADIENTS: dict[str, tuple[Any, list[str]]] = {
     ),
     "text": ([np.full((2, 2), "a"), [None, None]], [r"gradOutput\[1\] must hold real numbers"]),
 }
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["engine", "compiled"])
+def test_a_gradient_too_many_is_refused_when_gradients_accumulate(compiled: bool) -> None:
+    net: Any = mg.compile(network()) if compiled else network()
+    net.forward(GOOD)
+    net.updateGradInput(GOOD, GOOD_GRADIENT)
+    with pytest.raises(errors.InputError, match="Got 3 gradOutputs instead of 2"):
+        net.accGradParameters(GOOD, [*GOOD_GRADIENT, None])
+    net.accGradParameters(GOOD, GOOD_GRADIENT)
+
+
+@pytest.mark.parametrize("make", [nn.ConcatTable, nn.ParallelTable])
+@pytest.mark.parametrize("count", [1, 3])
+def test_containers_take_one_gradient_for_each_module(make: Any, count: int) -> None:
+    table = make().add(nn.Linear(3, 3)).add(nn.Tanh())
+    input = X if make is nn.ConcatTable else [X, X]
+    for net in (table, nn.Sequential().add(table)):
+        net.forward(input)
+        for method in (net.backward, net.updateGradInput, net.accGradParameters):
+            with pytest.raises(errors.InputError, match=f"table of 2 entries.*got {count}"):
+                method(input, [X] * count)
 
 
 @pytest.mark.parametrize("name", GRADIENTS)

@@ -206,6 +206,8 @@ class gModule(Container):
         try:
             if self._ready != "updateGradInput":
                 raise StateError("accGradParameters before updateGradInput: call backward(...)")
+            if is_table(gradOutput) and 1 < self.nOutputs != len(gradOutput):
+                fit_gradient(gradOutput, self.output)  # raises
             for observer in self.observers:
                 observer.starting(self, "accGradParameters", input)
             for step, module in self._accumulating:
@@ -229,11 +231,7 @@ class gModule(Container):
 
     def _checkInput(self, input: Any) -> Any:
         if self.nInputs > 1 and (not is_table(input) or len(input) != self.nInputs):
-            got = f"{len(input)} entries" if is_table(input) else describe(input)
-            raise InputError(
-                f"expected a table of {self.nInputs} inputs, got {got}",
-                "input", self.nInputs, len(input) if is_table(input) else describe(input),
-            )
+            raise wrong_count(input, self.nInputs)
         check_numeric(input)
         return input
 
@@ -296,6 +294,16 @@ class gModule(Container):
 _DERIVED = {
     "fg", "bg", "forwardnodes", "backwardnodes", "_places", "_forward", "_backward", "_accumulating",
 }
+
+
+def wrong_count(input: Any, count: int) -> InputError:
+    """Return the error for an input that is no table of ``count`` entries."""
+    got = f"{len(input)} entries" if is_table(input) else describe(input)
+    counts = f"Got {len(input)} inputs instead of {count}: " if is_table(input) else ""
+    return InputError(
+        f"{counts}expected a table of {count} inputs, got {got}",
+        "input", count, len(input) if is_table(input) else describe(input),
+    )
 
 
 def _check_split(count: int, value: Any) -> None:
