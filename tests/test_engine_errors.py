@@ -152,7 +152,9 @@ GOOD_GRADIENT = [np.ones((2, 2)), [np.ones((2, 2)), np.ones((2, 2))]]
 
 INPUTS: dict[str, tuple[Any, list[str]]] = {
     "too few inputs": ([X], ["expected a table of 2 inputs, got 1"]),
-    "too many inputs": ([X, GOOD[1], X], ["Got 3 inputs instead of 2", "expected a table of 2 inputs, got 3"]),
+    "too many inputs": (
+        [X, GOOD[1], X], ["Got 3 inputs instead of 2", "expected a table of 2 inputs, got 3"],
+    ),
     "a tensor": (X, ["expected a table of 2 inputs", r"\(2, 3\) float64"]),
     "split of another length": (
         [X, [np.ones((2, 2))]],
@@ -204,6 +206,55 @@ GRADIENTS: dict[str, tuple[Any, list[str]]] = {
     ),
     "text": ([np.full((2, 2), "a"), [None, None]], [r"gradOutput\[1\] must hold real numbers"]),
 }
+
+
+class Clipped(nn.Module):
+    """Passes its input on; the gradient is what ``made`` makes of the right one."""
+
+    def __init__(self, made: Any) -> None:
+        super().__init__()
+        self.made = made
+
+    def updateOutput(self, input: Any) -> Any:
+        self.output = input
+        return input
+
+    def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
+        self.gradInput = self.made(gradOutput)
+
+
+WRONG: dict[str, tuple[Any, Any, str]] = {
+    "a column": (lambda g: g[:, :1], X, r"\(2, 1\) float64 as gradInput: .* like input, \(2, 3\)"),
+    "a table": (lambda g: [g], X, r"\{\(2, 3\) float64\} as gradInput"),
+    "an entry": (
+        lambda g: [g[0], g[1].T], [X, X],
+        r"\(3, 2\) float64 as gradInput\[2\]: .* input\[2\], \(2, 3\)",
+    ),
+    "one short": (lambda g: g[:1], [X, X], r"\{\(2, 3\) float64\} as gradInput: .* like input, \{"),
+    "a tensor": (lambda g: g[0], [X, X], r"\(2, 3\) float64 as gradInput: .* like input, \{"),
+}
+
+
+@pytest.mark.parametrize("how", ["engine", "compiled", "container"])
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_gradInput_is_refused_where_it_was_made(name: str, how: str) -> None:
+    made, input, pattern = WRONG[name]
+    for module, refused in ((Clipped(made), True), (Clipped(lambda g: g), False)):
+        x = identity()
+        first: Any = nn.MapTable(nn.Linear(3, 3)) if isinstance(input, list) else nn.Linear(3, 3)
+        net: Any = nn.gModule([x], [module(first(x)).annotate(name="clip")])
+        if how == "container":
+            net = nn.Sequential().add(first).add(module)
+        net = mg.compile(net) if how == "compiled" else net
+        for _ in range(2):
+            output = net.forward(input)
+            if not refused:
+                net.backward(input, output)
+                continue
+            with pytest.raises(errors.InputError, match=pattern) as caught:
+                net.backward(input, output)
+            assert "Clipped: updateGradInput (" in str(caught.value) and re.search(HERE, str(caught.value))
+            assert how == "container" or "'clip'" in str(caught.value)
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["engine", "compiled"])
@@ -315,7 +366,7 @@ def test_a_module_that_returns_too_few_gradients() -> None:
     a, b = identity(), identity()
     net = nn.gModule([a, b], [Greedy()([a, b])])
     net.forward([X, X])
-    with pytest.raises(errors.InputError, match="node with 2 inputs"):
+    with pytest.raises(errors.InputError, match="Greedy: updateGradInput .*shaped like input"):
         net.backward([X, X], X)
 
 

@@ -23,6 +23,7 @@ from minigraph.nn.observer import Observer
 from minigraph.tables import (
     Path,
     add_tables,
+    check_gradInput,
     check_numeric,
     describe,
     fill_none,
@@ -177,6 +178,8 @@ class gModule(Container):
                     if gradient is None:
                         gradient = module.gradInput
                     module.gradInput = gradient
+                    if module._foreign:
+                        check_gradInput(gradient, inputs[place], module._author)
                 totals[place] = total
                 if select is not None:
                     table = contributions[sources[0]]
@@ -324,10 +327,4 @@ def _parts(gradient: Any, sources: Sequence[Any]) -> Sequence[Any]:
     """Return one gradient per input of a node that has several."""
     if gradient is None:
         return (None,) * len(sources)
-    if sources and (not is_table(gradient) or len(gradient) < len(sources)):
-        raise InputError(
-            f"updateGradInput returned {describe(gradient)} for a node with {len(sources)} inputs: "
-            "it must return a table with one gradient per input",
-            "gradInput", len(sources), describe(gradient),
-        )
     return gradient if sources else ()
