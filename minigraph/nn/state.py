@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Callable, Optional, Sequence, TypeVar, Union
+from typing import Any, Callable, Iterable, Optional, Sequence, TypeVar, Union
 
 import numpy as np
 
-from minigraph.errors import InputError, format_shape
-from minigraph.memory import Relocation
+from minigraph.errors import InputError, StateError, format_shape
+from minigraph.flat import Placed, retire
+from minigraph.memory import Region, Relocation
+from minigraph.nn import sharing
 from minigraph.tables import as_numeric, describe, describe_table, format_path, is_table
 from minigraph.tensors import TENSOR_TYPES, check_module_type, getdefaulttensortype
 
@@ -18,14 +20,20 @@ Self = TypeVar("Self", bound="State")
 class State:
     """An object that holds arrays, has a tensor type and remembers how it was constructed."""
 
+    __slots__ = ("_thread", "_turn", "__dict__", "__weakref__")
+
     #: The NumPy dtype that is computed in.
     dtype: np.dtype
     _type: str
+    _thread: int
+    _turn: Any
     #: Whether ``type()`` reaches the modules that this one holds.
     _castsBelow: bool = True
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     output: Any
     gradInput: Any
+    #: Attributes besides ``output`` and ``gradInput`` that hold intermediate results.
+    _buffers: tuple[str, ...] = ()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "State":
         made = super().__new__(cls)
@@ -33,24 +41,47 @@ class State:
         made._setType(getdefaulttensortype())
         made.output = None
         made.gradInput = None
+        made._thread, made._turn = 0, None
+        sharing.born(made)
         return made
 
     def type(self: Self, name: Optional[str] = None) -> Union[str, Self]:
         """Return the tensor type's name, or convert every float array to ``name``.
 
-        Arrays that share memory still do afterwards. A flat array that ``getParameters``
-        returned before is no longer the parameters': call it again.
+        Arrays that share memory still do afterwards, and clones made with ``clone_many`` are
+        converted too. A flat array that ``getParameters`` returned before is no longer the
+        parameters' and becomes read-only: call it again. Raises ``StateError`` where a module
+        outside, such as a clone that shares parameters, would be left behind.
         """
         if name is None:
             return self._type
         check_module_type(name)
         dtype = TENSOR_TYPES[name]
-        owners = self._owners(casting=True)
+        followers = {id(owner): owner for owner in self._owners(casting=True)}
+        for clone in [clone for owner in followers.values() for clone in sharing.clones_of(owner)]:
+            followers.update((id(owner), owner) for owner in clone._owners(casting=True))
+        owners = list(followers.values())
         if any(module._type != name for module in owners):
-            _replace(owners, Relocation(lambda a: a.astype(dtype), lambda a: a.dtype.kind == "f"))
+            region = Region([array for owner in owners for array in sharing.lasting(owner)])
+            self._leave_nobody_behind(owners, region)
+            retire(region)
+            replace_arrays(owners, Relocation(lambda a: a.astype(dtype), lambda a: a.dtype.kind == "f"))
             for module in owners:
                 module._setType(name)
         return self
+
+    def _leave_nobody_behind(self, owners: Sequence["State"], region: Region) -> None:
+        """Raise ``StateError`` if a module that is none of ``owners`` uses arrays of ``region``."""
+        inside = set(map(id, owners))
+        strangers = sharing.settled(
+            lambda: [other for other in sharing.sharers(region) if id(other) not in inside]
+        )
+        if strangers:
+            raise StateError(
+                f"{_short(self)} shares arrays with {_short(strangers[0])}, which is no part of it "
+                "and would be left behind: convert both before they share, or hold both in one "
+                "container and convert that (clones made with mg.rnn.clone_many follow)"
+            )
 
     def _setType(self, name: str) -> None:
         self._type = name
@@ -91,6 +122,22 @@ class State:
         self._replaceArrays(note)
         return copy.deepcopy(self, memo)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied and pickled: attributes, parts of a larger array as such."""
+        passing = ("output", "gradInput", *self._buffers)
+        return {
+            name: value if name[0] == "_" or name in passing else _placed(value)
+            for name, value in vars(self).items()
+        }
+
+    def _leave(self) -> None:
+        """Let go of the buffers of the thread that ran this before; it may still read them."""
+        self.clearState()
+
+    def clearState(self: Self) -> Self:
+        """Forget what passes left behind; return this."""
+        raise TypeError(f"{self.typename()} does not define clearState()")
+
     def _described(self) -> Any:
         """Return what is written to files and shown: this, or what it only runs in another way."""
         return self
@@ -106,7 +153,7 @@ class State:
 
     def _replaceArrays(self, function: Callable[[np.ndarray], np.ndarray]) -> None:
         """Replace every array held by this module and those below by ``function(array)``."""
-        _replace(self._owners(), function)
+        replace_arrays(self._owners(), function)
 
     @classmethod
     def typename(cls) -> str:
@@ -172,6 +219,19 @@ class State:
 
 
 
+def _placed(value: Any) -> Any:
+    """Return an attribute with its arrays as ``Placed`` ones where they are parts of others."""
+    if isinstance(value, np.ndarray):
+        return Placed.of(value)
+    if type(value) in (list, tuple) and any(isinstance(entry, np.ndarray) for entry in value):
+        return type(value)(map(_placed, value))
+    return value
+
+
+def _short(module: State) -> str:
+    return repr(module).split("\n")[0].rstrip(" {")
+
+
 def _collect(value: Any, found: dict[int, State], casting: bool) -> None:
     """Gather modules reachable from a module's attributes through lists and dicts."""
     if isinstance(value, State):
@@ -191,7 +251,7 @@ def _collect(value: Any, found: dict[int, State], casting: bool) -> None:
 _HOLDERS = (State, list, tuple, dict)
 
 
-def _replace(owners: Sequence[State], function: Callable[[np.ndarray], np.ndarray]) -> None:
+def replace_arrays(owners: Iterable[State], function: Callable[[np.ndarray], np.ndarray]) -> None:
     """Replace every array among the attributes of these modules by ``function(array)``."""
     for owner in owners:
         for name, value in vars(owner).items():

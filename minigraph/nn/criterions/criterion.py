@@ -14,6 +14,7 @@ from minigraph.errors import InputError, StateError, format_shape
 from minigraph.graph import Node
 from minigraph.nn.module import Module
 from minigraph.nn.state import State
+from minigraph.nn.threads import exclusive
 from minigraph.tables import is_table, zeros_like
 from minigraph.tensors import resize
 
@@ -43,10 +44,12 @@ class Criterion(State):
         """Compute, keep and return the gradient of the loss with respect to ``input``."""
         raise TypeError(f"{self.typename()} does not define updateGradInput(input, target)")
 
+    @exclusive
     def forward(self, input: Any, target: Any = None) -> float:
         """Return the loss, a Python float; a few criterions have no target."""
         return self.updateOutput(input, target)
 
+    @exclusive
     def backward(self, input: Any, target: Any = None) -> Any:
         """Return the gradient of the loss; raises StateError before a forward."""
         if self.output is None:
@@ -64,6 +67,7 @@ class Criterion(State):
         """Forget the loss, the gradient and buffers, here and in what this is made of."""
         for name in ("output", "gradInput", *self._buffers):
             setattr(self, name, None)
+        self._thread = 0
         for part in self._owners():
             if part is not self and isinstance(part, (Criterion, Module)):
                 part.clearState()
