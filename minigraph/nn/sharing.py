@@ -39,12 +39,16 @@ def forget(net: Any) -> Any:
 
 def sharers(*regions: Region) -> list[Any]:
     """Return every living module with an attribute that overlaps ``regions``, buffers apart."""
-    living = [reference() for reference in _living.valuerefs()]
     return [
-        module for module in living
-        if module is not None
-        and any(region.touches(array) for array in lasting(module) for region in regions)
+        module for module in living()
+        if any(region.touches(array) for array in lasting(module) for region in regions)
     ]
+
+
+def living() -> list[Any]:
+    """Return every module and criterion that there is."""
+    found = [reference() for reference in _living.valuerefs()]
+    return [module for module in found if module is not None]
 
 
 def lasting(module: Any) -> Iterator[np.ndarray]:

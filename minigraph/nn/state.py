@@ -48,40 +48,49 @@ class State:
     def type(self: Self, name: Optional[str] = None) -> Union[str, Self]:
         """Return the tensor type's name, or convert every float array to ``name``.
 
-        Arrays that share memory still do afterwards, and clones made with ``clone_many`` are
-        converted too. A flat array that ``getParameters`` returned before is no longer the
-        parameters' and becomes read-only: call it again. Raises ``StateError`` where a module
-        outside, such as a clone that shares parameters, would be left behind.
+        Arrays that share memory still do afterwards: other networks that use some of them, such
+        as clones, are converted too. A flat array that ``getParameters`` returned before is no
+        longer the parameters' and becomes read-only: call it again. Raises ``StateError`` where
+        ``DontCast`` keeps one that shares them from being converted.
         """
         if name is None:
             return self._type
         check_module_type(name)
         dtype = TENSOR_TYPES[name]
-        followers = {id(owner): owner for owner in self._owners(casting=True)}
-        for clone in [clone for owner in followers.values() for clone in sharing.clones_of(owner)]:
-            followers.update((id(owner), owner) for owner in clone._owners(casting=True))
-        owners = list(followers.values())
+        owners = self._owners(casting=True)
         if any(module._type != name for module in owners):
-            region = Region([array for owner in owners for array in sharing.lasting(owner)])
-            self._leave_nobody_behind(owners, region)
+            owners, region = self._convertedWith(owners)
             retire(region)
             replace_arrays(owners, Relocation(lambda a: a.astype(dtype), lambda a: a.dtype.kind == "f"))
             for module in owners:
                 module._setType(name)
         return self
 
-    def _leave_nobody_behind(self, owners: Sequence["State"], region: Region) -> None:
-        """Raise ``StateError`` if a module that is none of ``owners`` uses arrays of ``region``."""
-        inside = set(map(id, owners))
-        strangers = sharing.settled(
-            lambda: [other for other in sharing.sharers(region) if id(other) not in inside]
-        )
-        if strangers:
-            raise StateError(
-                f"{_short(self)} shares arrays with {_short(strangers[0])}, which is no part of it "
-                "and would be left behind: convert both before they share, or hold both in one "
-                "container and convert that (clones made with mg.rnn.clone_many follow)"
-            )
+    def _convertedWith(self, owners: Sequence["State"]) -> tuple[list["State"], Region]:
+        """Return everything that shares arrays with ``owners``, these included, and where they lie."""
+        found = {id(owner): owner for owner in owners}
+        for clone in [clone for owner in owners for clone in sharing.clones_of(owner)]:
+            found.update((id(owner), owner) for owner in clone._owners(casting=True))
+        while True:
+            region = Region([array for owner in found.values() for array in sharing.lasting(owner)])
+            strangers = {id(other): other for other in sharing.sharers(region) if id(other) not in found}
+            if not strangers:
+                return list(found.values()), region
+            networks = sharing.living()
+            kept = {
+                id(part) for network in networks if not network._castsBelow
+                for part in network._owners() if part is not network
+            }
+            for network in networks:
+                parts = {id(part): part for part in network._owners(casting=True)}
+                if id(network) not in kept and parts.keys() & strangers.keys():
+                    found.update(parts)
+            for key, other in strangers.items():
+                if key not in found:
+                    raise StateError(
+                        f"{_short(self)} shares arrays with {_short(other)}, which nn.DontCast keeps "
+                        f"in {other.dtype}: they can have but one type"
+                    )
 
     def _setType(self, name: str) -> None:
         self._type = name
