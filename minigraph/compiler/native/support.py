@@ -13,8 +13,6 @@ from minigraph.compiler.program.ir import Constant, Op, Parameter
 
 #: Operations along the last axis, with the kernel of each.
 ROW_KERNELS = frozenset({"softmax", "log_softmax", "softmax_gradient", "log_softmax_gradient"})
-#: Operations that add to a parameter's gradient: they read all rows.
-ACCUMULATIONS = frozenset({"accumulate", "accumulate_product", "accumulate_rows"})
 
 
 def is_native(frame: Frame, op: Op, dtype: np.dtype) -> bool:
