@@ -258,8 +258,11 @@ def test_graph_attributes_and_descriptions(tmp_path: Path) -> None:
     shape = drawn.find(f"{SVG}polygon")
     assert shape is not None
     assert (shape.get("fill"), shape.get("stroke")) == ("#abcdef", "red")
-    assert tooltip(drawn).startswith("mine\n") and "the <second> & last" in tooltip(drawn)
-    assert "test_drawing.py:" in tooltip(drawn)
+    assert tooltip(drawn) == "mine" and y.label() == "y: the <second> & last" and x.label() == "x"
+    source = Path(mg.draw(net, tmp_path / "g.dot")).read_text()
+    assert re.search(r"fillcolor=.#abcdef.*tooltip=mine", source)
+    shown = tooltip(svg.node(net.fg.view(z.data)))
+    assert "test_drawing.py:" in shown and "nn.Tanh" in shown
     assert texts(svg.node(net.fg.view(z.data))) == ["own <b>label</b>"]
     y.annotate(graphAttributes={'a"]; b': "x"})
     with pytest.raises(DrawingError, match="graphAttributes of node .* 'y'.*keys are Graphviz attributes"):

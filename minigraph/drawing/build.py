@@ -304,7 +304,7 @@ class _Builder:
 def _who(node: Node) -> str:
     """Name a node the way messages do."""
     name = f" '{words.one_line(node.name)}'" if node.name else ""
-    return f"node {node.id}{name}" if node.name or node.module else f"node {node.id} {node.label()}"
+    return f"node {node.id}{name}" if node.name or node.module else f"node {node.id} {node.title()}"
 
 
 def _name_line(node: Node) -> Line:

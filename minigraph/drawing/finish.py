@@ -80,7 +80,7 @@ def _set_fonts(root: ET.Element, picture: Picture) -> None:
 
 
 def _finish_node(group: ET.Element, node: PictureNode) -> None:
-    _describe(group, node.attributes.get("tooltip", ""), node.tooltip)
+    _describe(group, node.attributes.get("tooltip", node.tooltip))
     group.set("id", f"node{node.id}")
     group.set("class", " ".join(["node", node.family, *(mark.replace(" ", "-") for mark in node.marks)]))
     group.set("data-id", str(node.id))
@@ -126,7 +126,7 @@ def _style(text: ET.Element, line: Line, node: PictureNode) -> None:
 
 
 def _finish_edge(group: ET.Element, edge: PictureEdge, backward: bool) -> None:
-    _describe(group, "", edge.tooltip)
+    _describe(group, edge.tooltip)
     start, end = reversed(edge.ends) if backward else edge.ends
     group.set("data-from", str(start))
     group.set("data-to", str(end))
@@ -144,11 +144,11 @@ def _finish_edge(group: ET.Element, edge: PictureEdge, backward: bool) -> None:
         text.set("fill", INK)
 
 
-def _describe(group: ET.Element, own: str, tooltip: str) -> None:
+def _describe(group: ET.Element, tooltip: str) -> None:
     """Make the tooltip a ``<title>``, which every browser shows, instead of a link's."""
     title = group.find(f"{{{SVG}}}title")
     if title is not None:
-        title.text = f"{own}\n{tooltip}" if own else tooltip
+        title.text = tooltip
     for wrapper in group.findall(f"{{{SVG}}}g"):
         link = wrapper.find(f"{{{SVG}}}a")
         if link is None:

@@ -109,7 +109,7 @@ def _node_attributes(node: PictureNode) -> dict[str, Any]:
             attributes["shape"] = "cylinder"
         if mark in ("nan", "failed"):
             attributes.update(fillcolor=MARKS[mark].fill)
-    own = {key: plain(value) for key, value in node.attributes.items() if key != "tooltip"}
+    own = {key: plain(value) for key, value in node.attributes.items()}
     if "failed" in node.marks:
         own = {key: value for key, value in own.items() if key in ("shape", "label")}
     if node.above or node.below:

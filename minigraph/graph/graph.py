@@ -104,7 +104,7 @@ class Graph:
         cycle = [source for source, _ in nx.find_cycle(graph)]
         raise GraphError(
             "the graph has a cycle: "
-            + " -> ".join(node.label() for node in [*cycle, cycle[0]])
+            + " -> ".join(node.title() for node in [*cycle, cycle[0]])
             + "".join(f"\n  {node.describe()}" for node in cycle)
         )
 
@@ -117,7 +117,7 @@ class Graph:
         graph = nx.DiGraph()
         for node in self.nodes:
             graph.add_node(
-                node.id, name=node.name, label=node.label(), location=node.location,
+                node.id, name=node.name, label=node.title(), location=node.location,
                 module="" if node.module is None else node.module.typename(),
             )
         for edge in self.edges:

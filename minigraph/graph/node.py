@@ -144,6 +144,11 @@ class Node:
         return self
 
     def label(self) -> str:
+        """Return the title and, after a colon, the annotated description if there is one."""
+        description = self.data.annotations.get("description")
+        return f"{self.title()}: {description}" if description else self.title()
+
+    def title(self) -> str:
         """Return the shortest telling name: the annotated one, else the module or helper."""
         data = self.data
         if self.name:
@@ -162,7 +167,7 @@ class Node:
         """Return a line for messages: name, number, module and source line."""
         number = f"node {self.id}" if self.id else "node"
         name = f" '{self.name}'" if self.name else ""
-        what = repr(self.module).split("\n")[0].rstrip(" {") if self.module else self.label()
+        what = repr(self.module).split("\n")[0].rstrip(" {") if self.module else self.title()
         return f"{number}{name}: {what}, made at {self.location}"
 
     def __repr__(self) -> str:

@@ -272,7 +272,7 @@ class Unroll(Container):
     def _signature(self) -> str:
         """What forward takes, for messages."""
         return "inputs of this Unroll: " + ", ".join(
-            f"{self._path('input', k)} {node.name or node.label()} "
+            f"{self._path('input', k)} {node.name or node.title()} "
             f"({'sequence' if k in self._sequences else 'initial state'})"
             for k, node in enumerate(self.step._network.inputs)
         )
@@ -352,7 +352,7 @@ def _find(name: str, nodes: Sequence[Node], what: str, where: str) -> int:
     found = [k for k, node in enumerate(nodes) if node.name == name and name]
     if len({nodes[k] for k in found}) == 1:
         return found[0]
-    names = ", ".join(repr(node.name) if node.name else f"{node.label()} (no name)" for node in nodes)
+    names = ", ".join(repr(node.name) if node.name else f"{node.title()} (no name)" for node in nodes)
     if found:
         raise GraphError(f"{where}: the step has {len(found)} {what} nodes named {name!r} ({names})")
     raise GraphError(

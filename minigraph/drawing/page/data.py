@@ -205,7 +205,7 @@ def _label(node: Node) -> str:
     """Return the name, or what a helper node is in words."""
     data = node.data
     if node.name or data.module is not None:
-        return node.label()
+        return node.title()
     if data.role in ("in", "out"):
         return f"{data.role}put"
     whole = data.mapindex[0]

@@ -63,7 +63,7 @@ def _inside(module: Any) -> Iterator[tuple[gModule, bool]]:
 
 def _page(node: Node, net: gModule, of_steps: bool) -> dict[str, Any]:
     values: ValuesOf = (lambda _: Values()) if of_steps else values_of_network(net)
-    picture = build_picture(net.fg, name_of(net) or clean(node.label()), False, values)
+    picture = build_picture(net.fg, name_of(net) or clean(node.title()), False, values)
     data = page_data(net, picture, values)
     if of_steps:
         data["graph"]["absent"] = _OF_STEPS

@@ -173,7 +173,7 @@ def _broken_parameters(node: Node) -> str:
 
 def _inside(trace: Trace, node: Node, direction: str) -> str:
     """Say which node of a network inside ``node`` is the first that is not finite."""
-    key = node.name or f"node {node.id} {node.label()}"
+    key = node.name or f"node {node.id} {node.title()}"
     inner: Any = trace.inner.get(key)
     if inner is None:
         return ""

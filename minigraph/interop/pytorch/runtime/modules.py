@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from minigraph.interop.pytorch.runtime.functions import axis_of, class_axis, rows, with_slope
+from minigraph.interop.pytorch.runtime.functions import axis_of, class_axis, nearest_centre, rows, with_slope
 
 
 class Softmax(torch.nn.Softmax):
@@ -129,12 +129,13 @@ class Elementwise(torch.nn.Module):
 
     def forward(self, input):
         weight = self.weight
-        if self.scalar:
-            weight = weight.reshape(())
-        elif weight.numel() == input.numel():
+        if weight.numel() == input.numel():
             weight = weight.reshape(input.shape)
+        elif self.scalar or weight.numel() == 1:
+            weight = weight.reshape(())
         elif weight.ndim != input.ndim:
             weight = weight.reshape(1, *input.shape[1:])
+        weight = weight.expand(input.shape)
         return input + weight if self.operation == "add" else input * weight
 
 
@@ -167,6 +168,18 @@ class Cosine(torch.nn.Module):
         lengths = torch.linalg.vector_norm(input, dim=-1, keepdim=True) + 1e-12
         norms = torch.linalg.vector_norm(self.weight, dim=1) + 1e-12
         return torch.nn.functional.linear(input, self.weight) / norms / lengths
+
+
+class Kmeans(torch.nn.Module):
+    """nn.Kmeans: the number, from 1, of the centre nearest to each sample."""
+
+    def __init__(self, k, dim, scale):
+        super().__init__()
+        self.scale = scale
+        self.weight = torch.nn.Parameter(torch.zeros(k, dim))
+
+    def forward(self, input):
+        return nearest_centre(input, self.weight, self.scale)
 
 
 class LinearWeightNorm(torch.nn.Module):
