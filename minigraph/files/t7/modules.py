@@ -19,7 +19,7 @@ from minigraph.files.t7.layouts import layout_of
 from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.reader import ObjectRecord
 from minigraph.files.t7.types import TENSORS, cpu_type
-from minigraph.files.t7.values import Storage
+from minigraph.files.t7.values import Storage, UnknownObject
 from minigraph.memory import Relocation
 from minigraph.nn import Container, Module, gModule
 from minigraph.nn.state import State, _replace
@@ -121,11 +121,19 @@ def _attribute(value: Any, record: ObjectRecord) -> Any:
 def _check_modules(module: Any, record: ObjectRecord) -> None:
     """Raise T7Error unless ``modules`` is a list of modules."""
     held = vars(module).setdefault("modules", [])
-    if not isinstance(held, list) or not all(isinstance(entry, Module) for entry in held):
-        raise T7Error(
-            f"{record.class_name} holds something else than modules (a class that is not known "
-            "and stores no fields of a module?)", record.offset,
-        )
+    if not isinstance(held, list):
+        raise T7Error(f"{record.class_name} holds no list of modules", record.offset)
+    for number, entry in enumerate(held, 1):
+        if isinstance(entry, UnknownObject) and not isinstance(entry, Module):
+            raise T7Error(
+                f"{record.class_name}: modules[{number}] is a {entry.class_name}, a class that is not known "
+                "here, and stores none of the fields of a module; pass a class of that name to "
+                "mg.files.register", record.offset,
+            )
+        if not isinstance(entry, Module):
+            raise T7Error(
+                f"{record.class_name}: modules[{number}] is no module but {entry!r:.80}", record.offset
+            )
 
 
 def _add_gradients(module: State, limits: Limits) -> None:
