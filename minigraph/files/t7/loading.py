@@ -143,8 +143,8 @@ def finish_weight_norm(module: Any, record: Any, limits: Limits) -> None:
     """Newer files leave the inner module's weight out: it follows from v and g."""
     inner = module.modules[0]
     v, g = _array(module, "v", record, 2), _array(module, "g", record, 1, 2)
-    module.g = g.reshape(-1)
-    module.gradG = limits.zeros(module.g) if module.gradG is None else module.gradG.reshape(-1)
+    module.g = g.reshape(-1, 1)
+    module.gradG = limits.zeros(module.g) if module.gradG is None else module.gradG.reshape(-1, 1)
     if module.gradV is None or module.gradV.shape != v.shape:
         module.gradV = limits.zeros(v)
     if not isinstance(getattr(inner, "weight", None), np.ndarray):

@@ -114,7 +114,7 @@ class WeightNorm(Decorator):
 
     ``outputDim`` (1-based, 1 by default) is the dimension of ``module.weight`` that counts
     outputs: ``v`` is ``(outputs, the rest)``, drawn from normal(0, sqrt(2 / the rest)), ``g``
-    is ``(outputs,)`` and starts as the norms of ``v``; the bias starts at zero.
+    is ``(outputs, 1)`` and starts as the norms of ``v``; the bias starts at zero.
     ``parameters()`` are ``v``, ``g`` and the bias. ``module.weight`` is computed at each forward.
     Source: https://github.com/torch/nn/blob/master/WeightNorm.lua
     """
@@ -133,7 +133,7 @@ class WeightNorm(Decorator):
         rows = self._rows(weight)
         self.v = np.empty(rows.shape, self.dtype)
         self.gradV = np.zeros_like(self.v)
-        self.g = np.empty(len(rows), self.dtype)
+        self.g = np.empty((len(rows), 1), self.dtype)
         self.gradG = np.zeros_like(self.g)
         self.resetInit()
 
@@ -149,7 +149,7 @@ class WeightNorm(Decorator):
     def resetInit(self) -> None:
         """Draw ``v`` anew; ``g`` becomes its norms and the bias zero."""
         generator.fillNormal(self.v, 0.0, math.sqrt(2.0 / self.v.shape[1]))
-        self.g[...] = _norms(self.v)[:, 0]
+        self.g[...] = _norms(self.v)
         if self.bias is not None:
             self.bias.fill(0)
 
@@ -157,6 +157,9 @@ class WeightNorm(Decorator):
         """Draw the parameters anew, as ``resetInit`` does; ``stdv`` is not used."""
         self.resetInit()
         return self
+
+    def _g(self) -> np.ndarray:
+        return self.g.reshape(-1, 1)  # a checkpoint of older versions holds a vector
 
     def _length(self) -> np.ndarray:
         # The 1e-4 under the root is Torch's guard against rows of zeros.
@@ -183,7 +186,7 @@ class WeightNorm(Decorator):
 
     def updateOutput(self, input: Any) -> Any:
         weight: np.ndarray = getattr(self.modules[0], "weight")  # noqa: B009
-        rows = self.v * (self.g[:, None] / self._length())
+        rows = self.v * (self._g() / self._length())
         moved = np.moveaxis(weight, self.outputDim - 1, 0)
         moved[...] = rows.reshape(moved.shape)
         return super().updateOutput(input)
@@ -193,7 +196,7 @@ class WeightNorm(Decorator):
         gradWeight.fill(0)
         super().accGradParameters(input, gradOutput, scale)
         _add_gradients(
-            self._rows(gradWeight), self.v, self.g[:, None], self._length(), self.gradV, self.gradG
+            self._rows(gradWeight), self.v, self._g(), self._length(), self.gradV, self.gradG
         )
 
     def __repr__(self) -> str:
