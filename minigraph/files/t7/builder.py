@@ -12,7 +12,7 @@ from minigraph.errors import MinigraphError, T7Error
 from minigraph.files.registry import class_of
 from minigraph.files.t7.graphs import EDGE_CLASS, GRAPH_CLASS, NODE_CLASSES, GraphBuilder, is_node
 from minigraph.files.t7.limits import Limits
-from minigraph.files.t7.modules import complete, settle_types
+from minigraph.files.t7.modules import check_whole, complete, settle_types
 from minigraph.files.t7.reader import (
     FunctionRecord,
     HashRecord,
@@ -150,6 +150,8 @@ class Builder:
                     f"{record.class_name} cannot be made of what the file holds: "
                     f"{type(error).__name__}: {error}", record.offset,
                 ) from error
+        for record in held.values():
+            check_whole(self.value(record), record)
         settle_types([self.value(record) for record in held.values()])
 
     def _inside_out(self, modules: list[ObjectRecord]) -> Iterable[ObjectRecord]:

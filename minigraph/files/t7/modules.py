@@ -15,6 +15,7 @@ import numpy as np
 
 from minigraph.errors import T7Error
 from minigraph.files.registry import is_method
+from minigraph.files.t7.activations import note_loaded
 from minigraph.files.t7.layouts import layout_of
 from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.reader import ObjectRecord
@@ -59,9 +60,9 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
     kept: dict[str, Any] = {}
     for attribute in buffers:
         setattr(module, attribute, None)
-    for attribute in layout.optional:
+    for attribute, value in {**dict.fromkeys(layout.optional), **layout.ignored}.items():
         if getattr(module, attribute, None) is None:
-            setattr(module, attribute, None)
+            setattr(module, attribute, value)
     for field, value in stored.items():
         attribute = ours.get(field, field)
         if field in layout.derived:
@@ -89,6 +90,7 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
     if layout.finish is not None:
         layout.finish(module, record, limits)
     _add_gradients(module, limits)
+    note_loaded(module)
 
 
 def _type_of_arrays(fields: dict[str, Any]) -> str:
@@ -134,6 +136,13 @@ def _check_modules(module: Any, record: ObjectRecord) -> None:
             raise T7Error(
                 f"{record.class_name}: modules[{number}] is no module but {entry!r:.80}", record.offset
             )
+
+
+def check_whole(module: State, record: ObjectRecord) -> None:
+    """Raise T7Error where the file and what holds the module left out what it cannot run without."""
+    for name in layout_of(type(module)).needs:
+        if not hasattr(module, name):
+            raise T7Error(f"{record.class_name} has no {name}", record.offset)
 
 
 def _add_gradients(module: State, limits: Limits) -> None:

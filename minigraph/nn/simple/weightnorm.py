@@ -184,11 +184,15 @@ class WeightNorm(Decorator):
             setattr(self, name, getattr(other, name))
         return self
 
-    def updateOutput(self, input: Any) -> Any:
+    def updateWeight(self) -> None:
+        """Compute the module's weight from ``v`` and ``g``."""
         weight: np.ndarray = getattr(self.modules[0], "weight")  # noqa: B009
         rows = self.v * (self._g() / self._length())
         moved = np.moveaxis(weight, self.outputDim - 1, 0)
         moved[...] = rows.reshape(moved.shape)
+
+    def updateOutput(self, input: Any) -> Any:
+        self.updateWeight()
         return super().updateOutput(input)
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
