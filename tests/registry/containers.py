@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigraph import nn
-from registry.case import Case, fixed, normal, table
+from registry.case import Case, fixed, normal, spread, table
 
 
 def filled(container: Any, *modules: Any) -> Any:
@@ -92,5 +92,6 @@ CASES = {
             lambda: nn.ModuleFromCriterion(nn.ClassNLLCriterion()),
             table(normal(3, 4), fixed([1, 4, 2])), single=True,
         ),
+        Case(lambda: nn.ModuleFromCriterion(nn.L1Cost()), spread(3, 4), label="no target", single=True),
     ],
 }
