@@ -179,6 +179,3 @@ def no_entries(module: Any) -> list[Any]:
     """Return an empty table."""
     return []
 
-
-def four_sizes(module: Any) -> Storage:
-    return sizes(0, 0, 0, 0)

@@ -12,7 +12,6 @@ import numpy as np
 from minigraph import nn
 from minigraph.files.t7.constructed import (
     empty,
-    four_sizes,
     longs,
     made,
     no_entries,
@@ -32,6 +31,7 @@ from minigraph.files.t7.constructed import (
     save_reshape,
     save_shuffle,
     save_weight_norm,
+    sizes,
 )
 from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.loading import (
@@ -44,6 +44,7 @@ from minigraph.files.t7.loading import (
     load_convolution,
     load_copy,
     load_crelu,
+    load_cross_entropy,
     load_dropout,
     load_layer_norm,
     load_lookup,
@@ -105,8 +106,8 @@ _NOISE = Layout(load=load_dropout, save=made(noise=empty), buffers=("noise",))
 _CLASSES = Layout(optional=("weights",), save=save_nll,
                   foreign=("output_tensor", "total_weight_tensor", "target"))
 _SAME_SIZE_PAIR = Layout(save=made(gradInput=pair))
-_UPSAMPLING = Layout(save=made(inputSize=four_sizes, outputSize=four_sizes),
-                     foreign=("inputSize", "outputSize"))
+_UPSAMPLING = Layout(foreign=("inputSize", "outputSize"), save=made(
+    inputSize=lambda module: sizes(0, 0, 0, 0), outputSize=lambda module: sizes(0, 0, 0, 0)))
 _GRADIENT = ("gradInput",)
 _TABLE = Layout(tables=_GRADIENT)
 _TABLES = Layout(tables=("output", "gradInput"))
@@ -120,7 +121,7 @@ LAYOUTS: dict[type, Layout] = {
     nn.Add: Layout(save=made(_ones=lambda module: np.ones(1, module.dtype))),
     nn.BCECriterion: Layout(optional=("weights",)),
     nn.BatchNormalization: _BATCH,
-    nn.Bilinear: Layout(optional=_BIAS, tables=_GRADIENT),
+    nn.Bilinear: Layout(optional=_BIAS, save=made(gradInput=pair)),
     nn.Bottle: Layout(save=save_bottle, foreign=("dimDelta", "inShape", "outShape")),
     nn.CAddTable: _TABLE, nn.CSubTable: _TABLE, nn.CMulTable: _TABLE, nn.CDivTable: _TABLE,
     nn.CMaxTable: Layout(
@@ -146,7 +147,7 @@ LAYOUTS: dict[type, Layout] = {
     nn.CosineEmbeddingCriterion: _SAME_SIZE_PAIR,
     nn.CriterionTable: Layout(save=save_criterion_table, held=_GRADIENT),
     nn.CrossEntropyCriterion: Layout(
-        save=lambda module: {"oldSizeAverage": module.sizeAverage}, derived=("oldSizeAverage",)),
+        load=load_cross_entropy, save=lambda module: {"oldSizeAverage": module.sizeAverage}),
     nn.ClassSimplexCriterion: Layout(
         save=lambda module: {"_target": empty(module, module.nClasses)}),
     nn.DotProduct: _SAME_SIZE_PAIR,
@@ -254,7 +255,9 @@ LAYOUTS: dict[type, Layout] = {
     nn.SpatialAveragePooling: _PLAIN_WINDOW,
     nn.VolumetricAveragePooling: Layout(
         absent=("dilationH", "dilationW", "dilationT"),
-        ignored={"padT": 0, "padH": 0, "padW": 0, "ceil_mode": False, "count_include_pad": True}),
+        ignored={
+            "padT": 0, "padH": 0, "padW": 0, "ceil_mode": False, "count_include_pad": True, "divide": True,
+        }),
     nn.SpatialMaxPooling: _PLAIN_WINDOW._replace(save=_INDICES),
     nn.SpatialDilatedMaxPooling: Layout(save=_INDICES),
     nn.VolumetricMaxPooling: _PLAIN_WINDOW._replace(save=_INDICES),
@@ -268,8 +271,12 @@ LAYOUTS: dict[type, Layout] = {
     nn.Squeeze: Layout(optional=("dim", "numInputDims")),
     nn.Sum: Layout(optional=_DIMENSIONS),
     nn.TanhShrink: Layout(save=made(tanh=lambda module: part(module, nn.Tanh())), derived=("tanh",)),
+    nn.TemporalMaxPooling: Layout(ignored={"ceil_mode": False}),
     nn.Transpose: Layout(load=load_transpose),
     nn.Unsqueeze: Layout(optional=("numInputDims",)),
+    nn.UpSampling: Layout(
+        optional=("odepth", "owidth", "oheight", "scale_factor"), foreign=("inputSize", "outputSize"),
+        save=made(inputSize=lambda module: sizes(0, 0, 0, 0, 0), outputSize=lambda module: sizes(0, 0, 0, 0, 0))),
     nn.VolumetricConvolution: Layout(
         optional=_BIAS, absent=("dilationT", "dilationH", "dilationW"), foreign=("finput", "fgradInput")),
     nn.VolumetricDilatedConvolution: Layout(optional=_BIAS, foreign=("finput", "fgradInput")),

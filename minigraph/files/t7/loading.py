@@ -61,6 +61,13 @@ def load_crelu(module: Any, fields: Fields, record: Any, limits: Limits) -> None
     fields.setdefault("inplace", False)
 
 
+def load_cross_entropy(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
+    """What was set at nll counts, unless sizeAverage was set after the last pass."""
+    mean = fields.pop("sizeAverage", None)
+    if mean != fields.pop("oldSizeAverage", mean):
+        fields["nll"].sizeAverage = mean
+
+
 def load_transpose(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     pairs = fields.get("permutations", [])
     if len(pairs) > 64 or any(len(pair) != 2 for pair in pairs):

@@ -170,6 +170,8 @@ class Writer:
         if not self._start(TORCH, self._nodes.identity(value), value):
             return iter(())
         self._class(class_name, version)
+        if class_name == "nn.GPU":  # its reader wants to know the device first
+            return iter([([value._type, value.device], None), (fields, None)])
         return iter([(fields, None)])
 
     def _class(self, name: str, version: int = 1) -> None:
