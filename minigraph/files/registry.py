@@ -54,9 +54,12 @@ def register(cls: Class) -> Class:
 
 
 def is_method(cls: type, name: str) -> bool:
-    """Tell whether an attribute of this name would take the place of a method or property."""
+    """Tell whether an attribute of this name would take the place of a method or property.
+
+    A property that can be set is an attribute.
+    """
     found = getattr(cls, name, None)
-    return callable(found) or isinstance(found, property)
+    return callable(found) or isinstance(found, property) and found.fset is None
 
 
 def name_of(cls: type) -> Optional[str]:

@@ -21,6 +21,8 @@ class State:
     #: The NumPy dtype that is computed in.
     dtype: np.dtype
     _type: str
+    #: The version of Torch7's class of this name, which its files tell; subclasses start at 1 again.
+    _torchVersion: int = 1
     #: Whether ``type()`` reaches the modules that this one holds.
     _castsBelow: bool = True
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]

@@ -15,11 +15,12 @@ import numpy as np
 
 from minigraph.errors import T7Error
 from minigraph.files.registry import is_method
+from minigraph.files.t7.activations import note_loaded
 from minigraph.files.t7.layouts import layout_of
 from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.reader import ObjectRecord
 from minigraph.files.t7.types import TENSORS, cpu_type
-from minigraph.files.t7.values import Storage
+from minigraph.files.t7.values import Storage, UnknownObject
 from minigraph.memory import Relocation
 from minigraph.nn import Container, Module, gModule
 from minigraph.nn.state import State, _replace
@@ -59,9 +60,9 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
     kept: dict[str, Any] = {}
     for attribute in buffers:
         setattr(module, attribute, None)
-    for attribute in layout.optional:
+    for attribute, value in {**dict.fromkeys(layout.optional), **layout.ignored}.items():
         if getattr(module, attribute, None) is None:
-            setattr(module, attribute, None)
+            setattr(module, attribute, value)
     for field, value in stored.items():
         attribute = ours.get(field, field)
         if field in layout.derived:
@@ -89,6 +90,7 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
     if layout.finish is not None:
         layout.finish(module, record, limits)
     _add_gradients(module, limits)
+    note_loaded(module)
 
 
 def _type_of_arrays(fields: dict[str, Any]) -> str:
@@ -121,11 +123,26 @@ def _attribute(value: Any, record: ObjectRecord) -> Any:
 def _check_modules(module: Any, record: ObjectRecord) -> None:
     """Raise T7Error unless ``modules`` is a list of modules."""
     held = vars(module).setdefault("modules", [])
-    if not isinstance(held, list) or not all(isinstance(entry, Module) for entry in held):
-        raise T7Error(
-            f"{record.class_name} holds something else than modules (a class that is not known "
-            "and stores no fields of a module?)", record.offset,
-        )
+    if not isinstance(held, list):
+        raise T7Error(f"{record.class_name} holds no list of modules", record.offset)
+    for number, entry in enumerate(held, 1):
+        if isinstance(entry, UnknownObject) and not isinstance(entry, Module):
+            raise T7Error(
+                f"{record.class_name}: modules[{number}] is a {entry.class_name}, a class that is not known "
+                "here, and stores none of the fields of a module; pass a class of that name to "
+                "mg.files.register", record.offset,
+            )
+        if not isinstance(entry, Module):
+            raise T7Error(
+                f"{record.class_name}: modules[{number}] is no module but {entry!r:.80}", record.offset
+            )
+
+
+def check_whole(module: State, record: ObjectRecord) -> None:
+    """Raise T7Error where the file and what holds the module left out what it cannot run without."""
+    for name in layout_of(type(module)).needs:
+        if not hasattr(module, name):
+            raise T7Error(f"{record.class_name} has no {name}", record.offset)
 
 
 def _add_gradients(module: State, limits: Limits) -> None:

@@ -185,14 +185,15 @@ class Kmeans(torch.nn.Module):
 class LinearWeightNorm(torch.nn.Module):
     """nn.LinearWeightNorm: a linear layer whose weight is ``g * v / ||v||``, row by row."""
 
-    def __init__(self, inputSize, outputSize, bias):
+    def __init__(self, inputSize, outputSize, bias, eps=1e-16):
         super().__init__()
+        self.eps = eps
         self.v = torch.nn.Parameter(torch.zeros(outputSize, inputSize))
         self.g = torch.nn.Parameter(torch.zeros(outputSize, 1))
         self.bias = torch.nn.Parameter(torch.zeros(outputSize)) if bias else None
 
     def forward(self, input):
-        norms = torch.linalg.vector_norm(self.v, dim=1, keepdim=True)
+        norms = torch.linalg.vector_norm(self.v, dim=1, keepdim=True).clamp_min(self.eps)
         return torch.nn.functional.linear(input, self.v * (self.g / norms), self.bias)
 
 
