@@ -11,6 +11,7 @@ from typing import Callable, Optional, Union
 import numpy as np
 
 from minigraph.errors import NumberError, StateError
+from minigraph.files.atomic import write_text
 from minigraph.text.checkpoint import Checkpoint, CheckpointError
 from minigraph.text.corpus import Corpus
 from minigraph.text.curve import loss_curve
@@ -144,7 +145,7 @@ class _Run:
         trainer = self.trainer
         curve = self.folder.path / CURVE
         if self.leads:
-            curve.write_text(loss_curve(trainer.losses, trainer.validations), encoding="utf-8")
+            write_text(curve, loss_curve(trainer.losses, trainer.validations))
         return Result(trainer, trainer.iteration >= trainer.total, curve)
 
     def close(self) -> None:

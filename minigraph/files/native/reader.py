@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from minigraph.errors import FormatError, MinigraphError
+from minigraph.files.atomic import AnyPath
+from minigraph.files.native.container import safetensors_of
 from minigraph.files.native.layout import DEEPEST, FORMAT, VERSION, checksum
 from minigraph.files.registry import class_named, is_method
 from minigraph.files.views import view
@@ -25,22 +25,16 @@ _SPOILT = (
 )
 
 
-def load(path: Union[str, "os.PathLike[str]"]) -> Any:
+def load(path: AnyPath) -> Any:
     """Return what ``save`` wrote to ``path``: the same network, order, numbers and sharing.
 
     Nothing in the file is executed, and only classes of ``nn``, ``rnn`` and those given to
     ``mg.files.register`` are built. Raises ``FormatError`` for a file that is damaged, foreign or
     of a newer version, or that names a class that is not registered.
     """
-    with open(path, "rb"):
-        pass  # a missing file is an OSError that names it
-    try:
-        with safe_open(os.fspath(path), framework="numpy") as file:
-            header = file.metadata() or {}
-            graph = _graph(path, header)
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except SafetensorError as error:
-        raise FormatError(f"{path} is no whole safetensors file: {error}") from error
+    with safetensors_of(path) as (header, read):
+        graph = _graph(path, header)
+        arrays = read()
     if checksum(graph, arrays) != header.get("checksum"):
         raise FormatError(f"{path} is damaged: its contents do not agree with its checksum")
     return put_together(graph, arrays, path)
