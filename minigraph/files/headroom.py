@@ -1,4 +1,7 @@
-"""Headroom: how much memory there is, asked before a number from a file or a flag decides how much is taken."""
+"""Headroom: how much memory there is.
+
+Asked before a number from a file or from a flag decides how much is taken.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from typing import BinaryIO
@@ -14,12 +15,20 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-def open_regular(path: AnyPath, follow: bool = True, flags: int = os.O_RDONLY) -> BinaryIO:
-    """Return an open file without waiting; links are followed where the user named them, not where they are found.
+def open_regular(path: AnyPath, follow: bool = True) -> BinaryIO:
+    """Return a file open for reading, at once; ``follow`` links that the user named.
 
-    ``flags`` are those of ``os.open``; a file that can be written has no buffer. Raises ``OSError`` naming ``path``
-    where it is missing, no regular file, or a link that is not followed.
+    Raises ``OSError`` naming ``path`` where it is missing, no regular file, or a link not to be followed.
     """
+    return os.fdopen(_regular(path, follow, os.O_RDONLY), "rb")
+
+
+def open_growing(path: AnyPath, follow: bool = True) -> io.FileIO:
+    """Return a file, made where there is none, to read it and append to it; no buffer, errors as above."""
+    return io.FileIO(_regular(path, follow, os.O_RDWR | os.O_CREAT | os.O_APPEND), "r+")
+
+
+def _regular(path: AnyPath, follow: bool, flags: int) -> int:
     with naming(path):
         try:
             descriptor = os.open(path, flags | _AT_ONCE | (0 if follow else _NO_LINK), 0o666)
@@ -29,15 +38,10 @@ def open_regular(path: AnyPath, follow: bool = True, flags: int = os.O_RDONLY) -
             if error.errno == errno.ENXIO:  # a socket, or a pipe that nobody reads
                 raise OSError(errno.EINVAL, "is not a regular file") from error
             raise
-        try:
-            kind = os.fstat(descriptor).st_mode
-            if stat.S_ISDIR(kind):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            if not stat.S_ISREG(kind):
-                raise OSError(errno.EINVAL, "is not a regular file")
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if flags & (os.O_RDWR | os.O_WRONLY):
-            return os.fdopen(descriptor, "r+b", buffering=0)
-        return os.fdopen(descriptor, "rb")
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(kind):
+            return descriptor
+        os.close(descriptor)
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        raise OSError(errno.EINVAL, "is not a regular file")

@@ -86,7 +86,7 @@ def _structure(path: Path, text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read: its structure is no JSON: {error}") from error
     if not isinstance(structure, dict):
-        raise CheckpointError(f"{path} cannot be read: its structure is {type(structure).__name__}, no object")
+        raise CheckpointError(f"{path} cannot be read: its structure is no JSON object")
     return structure
 
 

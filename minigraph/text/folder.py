@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional
@@ -10,7 +9,7 @@ from typing import Any, Callable, Mapping, Optional
 import numpy as np
 
 from minigraph.errors import StateError
-from minigraph.files.opening import open_regular
+from minigraph.files.opening import open_growing
 from minigraph.text.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -45,7 +44,7 @@ class Folder:
             import fcntl
         except ImportError:  # Windows has no such locks
             return
-        self._lock = open_regular(self.path / ".lock", follow=False, flags=os.O_RDWR | os.O_CREAT)
+        self._lock = open_growing(self.path / ".lock", follow=False)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

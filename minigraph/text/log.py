@@ -7,14 +7,14 @@ import io
 import json
 import os
 from pathlib import Path
-from typing import Any, BinaryIO, Optional
+from typing import Any, Optional
 
 from minigraph.errors import ArgumentError
 from minigraph.files.atomic import naming
-from minigraph.files.opening import open_regular
+from minigraph.files.opening import open_growing
 
 _START = b'{"iteration": '
-_LONGEST = 1 << 16  # bytes of a line: ours have a few hundred
+_LONGEST = 1 << 20  # bytes of a line: ours have a few hundred
 
 
 class TrainingLog:
@@ -30,7 +30,7 @@ class TrainingLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Without a buffer, nothing is left over from a failed write for close() to fail on again.
         try:
-            self._file = open_regular(path, flags=os.O_RDWR | os.O_CREAT | os.O_APPEND)
+            self._file = open_growing(path)
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.EISDIR):
                 raise
@@ -66,10 +66,10 @@ class TrainingLog:
         self._file.close()
 
 
-def _end_of(path: Path, file: BinaryIO, resumed_at: Optional[int]) -> int:
+def _end_of(path: Path, file: io.FileIO, resumed_at: Optional[int]) -> int:
     """Return where the lines up to that iteration end, in bytes."""
     end = number = 0
-    lines = io.BufferedReader(file)  # type: ignore[arg-type]
+    lines = io.BufferedReader(file)
     try:
         while line := lines.readline(_LONGEST):
             if resumed_at is None:
@@ -78,11 +78,14 @@ def _end_of(path: Path, file: BinaryIO, resumed_at: Optional[int]) -> int:
                     "or the --checkpoint-dir of the run that wrote it to go on with that one"
                 )
             number += 1
-            if not line.endswith(b"\n") and (line.startswith(_START) or _START.startswith(line)):
+            begun = line.startswith(_START) or _START.startswith(line)
+            if begun and not line.endswith(b"\n") and len(line) < _LONGEST:
                 break  # torn by the end of its process
             iteration = _iteration_of(line)
             if iteration is None:
-                raise ArgumentError(f"line {number} of {path} is not one of a training log: give another --log")
+                raise ArgumentError(
+                    f"line {number} of {path} is not one of a training log: give another --log"
+                )
             if iteration > resumed_at:
                 break
             end += len(line)

@@ -56,7 +56,9 @@ Arrays = dict[str, np.ndarray]
 
 
 @contextmanager
-def safetensors_of(path: AnyPath, follow: bool = True) -> Iterator[tuple[dict[str, str], Callable[[], Arrays]]]:
+def safetensors_of(
+    path: AnyPath, follow: bool = True
+) -> Iterator[tuple[dict[str, str], Callable[[], Arrays]]]:
     """Give the metadata of a file, and what reads the arrays, if there is memory for them.
 
     Raises ``FormatError`` where it is damaged or no safetensors file, ``OSError`` as ``open_regular`` does.
@@ -68,7 +70,9 @@ def safetensors_of(path: AnyPath, follow: bool = True) -> Iterator[tuple[dict[st
             with safe_open(name, framework="numpy") as contents:
                 yield contents.metadata() or {}, lambda: _arrays(contents, path, file)
         except SafetensorError as error:
-            raise FormatError(f"{path} cannot be read: it is truncated, damaged or no safetensors file: {error}") from error
+            raise FormatError(
+                f"{path} cannot be read: it is truncated, damaged or no safetensors file: {error}"
+            ) from error
 
 
 def _arrays(contents: Any, path: AnyPath, file: BinaryIO) -> Arrays:
