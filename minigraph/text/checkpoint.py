@@ -47,6 +47,12 @@ def write_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], structure: Ma
         write_safetensors(temporary, ready, header)
 
 
+def parameters_of(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the parameters among a checkpoint's arrays, by name."""
+    prefix = "parameters/"
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+
+
 def read_checkpoint(path: AnyPath, follow: bool = True) -> Checkpoint:
     """Return the contents of a checkpoint; links are followed where the user named them.
 

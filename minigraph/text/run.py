@@ -12,7 +12,7 @@ import numpy as np
 
 from minigraph.errors import NumberError, StateError
 from minigraph.files.atomic import write_text
-from minigraph.text.checkpoint import Checkpoint, CheckpointError
+from minigraph.text.checkpoint import Checkpoint, CheckpointError, parameters_of
 from minigraph.text.corpus import Corpus
 from minigraph.text.curve import loss_curve
 from minigraph.text.facts import RunFacts
@@ -22,7 +22,7 @@ from minigraph.text.log import TrainingLog
 from minigraph.text.options import TrainingOptions
 from minigraph.text.reporter import Reporter
 from minigraph.text.sources import read_model
-from minigraph.text.trainer import Trainer, parameters_of
+from minigraph.text.trainer import Trainer
 
 CURVE = "loss.svg"
 
