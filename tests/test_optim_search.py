@@ -13,6 +13,10 @@ from minigraph import optim
 from minigraph.errors import ArgumentError
 
 
+# Several tests give every method the same config.
+pytestmark = pytest.mark.filterwarnings("ignore:optim.[a-z]* does not use")
+
+
 @pytest.mark.parametrize("size", [2, 5, 30])
 @pytest.mark.parametrize(
     "name, config",
