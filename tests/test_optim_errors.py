@@ -65,8 +65,8 @@ BAD = [
           ("sgd", "learning_rate", "learningRate"), ("adam", "Beta1", "beta1"), ("sgd", "lr", "learningRate"),
           ("nag", "momentun", "momentum"), ("adam", "wd", "weightDecay"), ("adamax", "beta_2", "beta2"),
           ("adagrad", "decay", "weightDecay"), ("adadelta", "Rho", "rho"), ("rmsprop", "alfa", "alpha"),
-          ("asgd", "lamda", "lambda"), ("rprop", "stepsize_min", "stepsizemin"), ("cg", "max_iter", "maxIter"),
-          ("lbfgs", "tolfun", "tolFun"),
+          ("asgd", "lamda", "lambda"), ("rprop", "step_size", "stepsize"), ("lbfgs", "tolfun", "tolFun"),
+          ("cg", "max_iter", "maxIter"),
       )),
     ("asgd", {"lr": 0.1}, "There are eta0, lambda, alpha, t0$"), ("sgd", {1: 0.1}, r"config\[1\]"),
     ("lbfgs", {"lineSearch": optim.lswolfe, "lineSearchOptions": {"C1": 0.1}}, r"options\['C1'\].*'c1'"),
@@ -163,7 +163,7 @@ def test_unknown_entries_of_a_state_are_refused_and_the_methods_own_are_not(name
 def test_an_option_of_another_method_passes_with_a_warning() -> None:
     x, expected = np.ones(4), np.ones(4)
     optim.adam(quadratic, expected, {"learningRate": 0.1})
-    with pytest.warns(UserWarning, match=r"adam does not use config\['momentum'\], an option of sgd, nag") as seen:
+    with pytest.warns(UserWarning, match=r"adam does not use .*an option of sgd, nag") as seen:
         optim.adam(quadratic, x, {"learningRate": 0.1, "momentum": 0.9})
     assert len(seen) == 1 and seen[0].filename == __file__
     np.testing.assert_array_equal(x, expected)

@@ -12,7 +12,6 @@ from objectives import method, quadratic, rosenbrock, watched
 from minigraph import optim
 from minigraph.errors import ArgumentError
 
-
 # Several tests give every method the same config.
 pytestmark = pytest.mark.filterwarnings("ignore:optim.[a-z]* does not use")
 

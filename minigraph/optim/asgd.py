@@ -11,8 +11,7 @@ from minigraph.optim.objective import Feval
 from minigraph.optim.options import Options, finite, nonnegative
 
 _OPTIONS = Options(
-    "asgd",
-    state="t ax eta_t mu_t tmp",
+    "asgd", (), "t ax eta_t mu_t tmp",
     eta0=nonnegative(1e-4), **{"lambda": nonnegative(1e-4)}, alpha=finite(0.75), t0=nonnegative(1e6),
 )
 
