@@ -15,8 +15,8 @@ from test_debug_trace import zaremba
 import minigraph as mg
 from minigraph import nn
 from minigraph.debug import Trace, UnrollTrace
-from minigraph.drawing.page.trace_values import BINS, facts, rms
-from minigraph.drawing.page.traces import traces_data
+from minigraph.drawing.page.recorded.summaries import BINS, facts, rms
+from minigraph.drawing.page.recorded.traces import traces_data
 from minigraph.errors import DrawingError
 
 Data = dict[str, Any]
@@ -118,7 +118,7 @@ def test_nothing_arrived_is_null() -> None:
 
 
 def test_a_page_of_many_nodes_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minigraph.drawing.page.traces.HISTOGRAMS", 100)
+    monkeypatch.setattr("minigraph.drawing.page.recorded.traces.HISTOGRAMS", 100)
     net, x, g = zaremba(2)
     trace = mg.debug.trace(net, x, g)
     (data,) = data_of(trace)
@@ -280,8 +280,8 @@ def test_vanishing_over_time_is_marked_at_the_latest_step() -> None:
 
 
 def test_long_sequences_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minigraph.drawing.page.traces.EVENTS", 100)
-    monkeypatch.setattr("minigraph.drawing.page.traces.CELLS", 200)
+    monkeypatch.setattr("minigraph.drawing.page.recorded.traces.EVENTS", 100)
+    monkeypatch.setattr("minigraph.drawing.page.recorded.traces.CELLS", 200)
     trace = unrolled(40)
     (data,) = data_of(trace)
     kept = [int(t) for t in data["details"]]

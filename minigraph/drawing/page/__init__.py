@@ -1,6 +1,6 @@
-"""The interactive page: data (``data``), the picture (``layout``), HTML (``page``), the front end.
+"""The interactive page: data (``data``), the picture (``svg``), both as one file (``html``).
 
-The front end is the folder's ``.css`` and ``.js`` files; ``data`` says how its parts fit together.
+``recorded`` is what the page is told of traces, ``front`` what runs in the browser.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 from minigraph.debug.trace_data import Trace, UnrollTrace
 from minigraph.drawing.build import build_picture
 from minigraph.drawing.page.data import page_data
+from minigraph.drawing.page.html import page_html
 from minigraph.drawing.page.inner import inner_pages
-from minigraph.drawing.page.layout import page_svg
-from minigraph.drawing.page.page import page_html
-from minigraph.drawing.page.traces import moment_of, network_of, put_gradients, traces_data
+from minigraph.drawing.page.recorded.traces import moment_of, network_of, put_gradients, traces_data
+from minigraph.drawing.page.svg import page_svg
 from minigraph.drawing.picture import is_backward
 from minigraph.drawing.subject import name_of, picture_of, values_of
 from minigraph.graph import Graph

@@ -36,12 +36,12 @@ A value is ``null``, ``{"entries": [value, ...]}`` for a table, or for a tensor 
 "dtype": "float64", "count", "min", "max", "mean", "std", "norm", "nan", "inf"}`` (``nan`` and
 ``inf`` count entries; the statistics are those of the finite ones).
 
-``traces`` is a list with what ``traces.py`` makes of each ``debug.trace``; the player reads it.
+``traces`` is a list with what ``recorded`` makes of each ``debug.trace``; the player reads it.
 ``inner`` has the pages of networks inside nodes, by the node's id, as ``inner.py`` makes them.
 
-**The front end** is every ``*.css`` and ``*.js`` file of this folder, inlined by ``page.py``:
-``page.*`` first, the others by name. Scripts share one scope, so each keeps its names to itself
-in a part, which runs once everything is loaded, in the same order of files::
+**The front end** is the files of ``front``, which ``html.py`` puts one after the other. Scripts
+share one scope, so each keeps its names to itself in a part, which runs once everything is
+loaded, in the same order of files::
 
     page.part("player", () => {
         if (!page.traces.length) return;
@@ -106,8 +106,8 @@ from typing import Any, Iterable, Optional, Sequence, Union
 
 from minigraph.debug.names import module_text, named_parameters
 from minigraph.drawing.legend import legend_entries
-from minigraph.drawing.page.modules import arguments_of, contents_of
-from minigraph.drawing.page.slots import table_rows
+from minigraph.drawing.page.module_words import arguments_of, contents_of
+from minigraph.drawing.page.tables import table_rows
 from minigraph.drawing.page.values import value_data
 from minigraph.drawing.picture import Picture, PictureEdge, ValuesOf, forward_edges
 from minigraph.drawing.words import clean

@@ -7,7 +7,7 @@ from typing import Any, Iterable, Iterator
 
 from minigraph.drawing.build import build_picture
 from minigraph.drawing.page.data import page_data
-from minigraph.drawing.page.layout import page_svg
+from minigraph.drawing.page.svg import page_svg
 from minigraph.drawing.picture import Values, ValuesOf
 from minigraph.drawing.subject import name_of, values_of_network
 from minigraph.drawing.words import clean

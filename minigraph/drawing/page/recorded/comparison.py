@@ -8,7 +8,7 @@ from typing import Any, Iterator, Optional, Union
 from minigraph.debug.names import NodeInfo
 from minigraph.debug.trace_data import Trace, UnrollTrace
 from minigraph.debug.trace_diff import DiffRow
-from minigraph.drawing.page.trace_values import Data, short
+from minigraph.drawing.page.recorded.summaries import Data, short
 from minigraph.drawing.words import clean
 
 #: More differences than anybody reads; the rest is counted.

@@ -8,7 +8,21 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from minigraph.drawing.page.layout import variables
+from minigraph.drawing.page.svg import variables
+
+#: The front end, in the order of its files, each a script, a style sheet or both. What a script does
+#: at once needs the ones before it; its part, which runs when all are loaded, may use any other.
+_FRONT = (
+    # What every part needs: data and events, elements, the picture, marks, keys, moving about.
+    ("frame", "page print dom regions graph keys offscreen selection pan_and_zoom"),
+    # What the reader works with: a panel, a dialog or a control each.
+    ("panels", "details direction help inner minimap search sidebar theme"),
+    # What shows recorded passes, if the page has any: the state, then all that shows or moves it.
+    ("player", "player profile heat_cells colors controls heat_map step picture comparison histograms "
+               "splitter"),
+    # The longest panel: the last on paper, too.
+    ("panels", "tables"),
+)
 
 _TEMPLATE = """<!DOCTYPE html>
 <html lang="en">
@@ -54,10 +68,10 @@ def _json(data: dict[str, Any]) -> str:
 
 @lru_cache
 def _inlined(ending: str) -> str:
-    """Return the files with this ending in one text: ``page.js``, the other ``page.*``, the parts."""
-    found = [file for file in files(__package__).iterdir() if file.name.endswith(ending)]
-    found.sort(key=lambda file: (file.name != f"page{ending}", not file.name.startswith("page."), file.name))
-    return "\n".join(file.read_text(encoding="utf-8").strip() for file in found)
+    """Return the files of the front end with this ending in one text, in their order."""
+    front = files(__package__) / "front"
+    paths = [front / room / f"{name}{ending}" for room, names in _FRONT for name in names.split()]
+    return "\n".join(path.read_text(encoding="utf-8").strip() for path in paths if path.is_file())
 
 
 def _colors() -> str:

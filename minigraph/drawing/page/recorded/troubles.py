@@ -24,7 +24,7 @@ import numpy as np
 
 from minigraph.debug.names import named_parameters
 from minigraph.debug.trace_data import Trace, UnrollTrace
-from minigraph.drawing.page.trace_values import Data
+from minigraph.drawing.page.recorded.summaries import Data
 from minigraph.drawing.words import clean
 from minigraph.graph import Node, NodeData
 

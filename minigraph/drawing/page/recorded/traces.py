@@ -18,7 +18,7 @@
     reference                  the RMS that the sizes of gradients are compared with
     rules: {kind: text}        how troubles are told
 
-``facts`` are those of ``trace_values.facts``, null where nothing arrived; ``state`` is ``""``,
+``facts`` are those of ``summaries.facts``, null where nothing arrived; ``state`` is ``""``,
 ``"nothing"`` or a kind of trouble. Numbers have six digits; what is not finite is text.
 
 A trace of an ``Unroll`` has ``kind: "unroll"``, ``T``, ``parameters``, ``marks`` (with the 0-based
@@ -52,9 +52,9 @@ from typing import Any, Optional, Sequence, Union
 
 from minigraph.debug.names import NodeInfo
 from minigraph.debug.trace_data import Trace, UnrollTrace
-from minigraph.drawing.page.trace_values import Data, facts, rms, short, tensors
-from minigraph.drawing.page.troubles import RULES, first_gradients, judge, marks_of, reference_of
-from minigraph.drawing.page.two_traces import difference
+from minigraph.drawing.page.recorded.comparison import difference
+from minigraph.drawing.page.recorded.summaries import Data, facts, rms, short, tensors
+from minigraph.drawing.page.recorded.troubles import RULES, first_gradients, judge, marks_of, reference_of
 from minigraph.drawing.page.values import value_data
 from minigraph.drawing.words import clean
 from minigraph.errors import DrawingError
