@@ -226,3 +226,7 @@ __all__ = [
     "WeightNorm", "WeightedEuclidean", "WeightedMSECriterion", "WhiteNoise", "ZeroGrad",
     "ZipTable", "ZipTableOneToMany", "gModule", "tables",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
