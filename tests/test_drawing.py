@@ -17,9 +17,9 @@ from test_golden_graphs import GRAPHS, build_graph, value
 import minigraph as mg
 from minigraph import nn
 from minigraph.drawing import draw_failure
-from minigraph.drawing.display import repr_svg
 from minigraph.drawing.style import FAMILIES, family_of
 from minigraph.errors import DrawingError, MinigraphError
+from minigraph.notebook import repr_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 CASES = {case["name"]: case for case in GRAPHS}

@@ -14,3 +14,7 @@ __all__ = [
     "Edge", "Graph", "Network", "Node", "NodeData", "annotateNodes", "check_nodes",
     "expecting_node_message",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

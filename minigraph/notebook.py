@@ -2,19 +2,16 @@
 
 IPython asks an object for ``_repr_svg_``, ``_repr_html_`` or ``_repr_mimebundle_``. The classes
 themselves know nothing of drawing, so the methods are put on them here, when ``minigraph`` is
-imported. Where no Graphviz can be found the notebook shows the usual text, and a warning says what
-to install.
+imported; the drawing room is imported when one of them is called. Where no Graphviz can be found the
+notebook shows the usual text, and a warning says what to install.
 """
 
 from __future__ import annotations
 
-import html
 import warnings
 from typing import Any, Optional
 
 from minigraph.debug.trace_data import Trace, UnrollTrace
-from minigraph.drawing.files import svg_of
-from minigraph.drawing.page import page_of
 from minigraph.errors import DrawingError
 from minigraph.graph import Graph
 from minigraph.nn.gmodule import gModule
@@ -42,11 +39,17 @@ def repr_html(self: Any) -> Optional[str]:
 
 def _picture(shown: Any) -> str:
     """Return SVG that can be put into a page: no XML declaration, and never wider than the page."""
+    from minigraph.drawing.files import svg_of
+
     return svg_of(shown).partition("\n")[2].replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
 
 
 def repr_mimebundle(self: Any, include: Any = None, exclude: Any = None) -> dict[str, str]:
     """Return a trace for a notebook: its text, and its page in a frame where there is Graphviz."""
+    import html
+
+    from minigraph.drawing.page import page_of
+
     bundle = {"text/plain": str(self)}
     try:
         page = page_of(self)

@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.files.registry import register
 from minigraph.nn import Module
 from minigraph.tensors import resize
 
 
-@register
 class Reverse(Module):
     """The entries along the first dimension in the opposite order.
 
