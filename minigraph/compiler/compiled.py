@@ -125,7 +125,7 @@ class Compiled(Container):
             self.gradInput = self.net.updateGradInput(input, gradOutput)
         else:
             run = self._ready()
-            given = self._fitted(gradOutput)
+            given = self._fitted(run, gradOutput)
             with self._following(run):
                 self.gradInput = run.backward(given, accumulate=False)
         return self.gradInput
@@ -142,7 +142,8 @@ class Compiled(Container):
         if self._eager:
             self.gradInput = self.net.backward(input, gradOutput, scale)
             return self.gradInput
-        run, given = self._ready(), self._fitted(gradOutput)
+        run = self._ready()
+        given = self._fitted(run, gradOutput)
 
         def back() -> None:
             self.gradInput = run.backward(given)
@@ -181,7 +182,8 @@ class Compiled(Container):
             )
         return self._current
 
-    def _fitted(self, gradOutput: Any) -> Any:
+    def _fitted(self, run: Run, gradOutput: Any) -> Any:
+        run.given = None  # after an error there is nothing to accumulate
         return fit_gradient(gradOutput, self.output)
 
     def _fitGradOutput(self, gradOutput: Any) -> Any:
