@@ -271,19 +271,36 @@ def combining(c: Chance, x: list[Any]) -> Optional[Module]:
 # -- criterions as nodes: prediction and target of one shape ---------------------------------------------
 
 
-def criterion(c: Chance, x: Any) -> tuple[Module, Module]:
+def criterion(c: Chance, x: Any) -> tuple[Any, Module]:
     """A criterion on values and targets in the shape of ``x``, and what brings the values into range."""
     mean = c.maybe(0.5)
-    plain = nn.Identity()
+    if is_table(x):
+        made = nn.ParallelCriterion(True)
+        for _ in x:
+            made.add(c.one([nn.MSECriterion, nn.AbsCriterion])(mean), c.number())
+        return made, nn.Identity()
     weights = np.linspace(0.5, 1.5, x.size).reshape(x.shape)
-    both = nn.MultiCriterion().add(nn.MSECriterion(mean), 0.3).add(nn.AbsCriterion(), 0.7)
+    signs = _chain(nn.Tanh(), nn.MulConstant(0.9))
     return c.one([
-        (nn.MSECriterion(mean), plain), (nn.AbsCriterion(mean), plain), (nn.SmoothL1Criterion(mean), plain),
-        (nn.WeightedMSECriterion(weights), plain), (both, plain), (nn.L1Cost(), plain),
-        (nn.DistKLDivCriterion(mean), plain), (nn.BCECriterion(None, mean), nn.Sigmoid()),
-        (nn.MultiLabelSoftMarginCriterion(None, mean), plain),
-        (nn.CosineEmbeddingCriterion(), None), (nn.ParallelCriterion().add(nn.MSECriterion(mean)), None),
+        (nn.MSECriterion(mean), nn.Identity()), (nn.AbsCriterion(mean), nn.Tanh()),
+        (nn.SmoothL1Criterion(mean), nn.Identity()), (nn.WeightedMSECriterion(weights), nn.Identity()),
+        (nn.MultiCriterion().add(nn.MSECriterion(mean), 0.3).add(nn.AbsCriterion(), 0.7), nn.Identity()),
+        (nn.L1Cost(), nn.Identity()), (nn.DistKLDivCriterion(mean), nn.LogSigmoid()),
+        (nn.BCECriterion(None, mean), nn.Sigmoid()), (nn.MultiLabelSoftMarginCriterion(None, mean), signs),
+        (nn.MarginCriterion(c.number()), signs), (nn.SoftMarginCriterion(), signs),
     ])
+
+
+def target(c: Chance, criterion: Any) -> Module:
+    """What makes targets for a criterion of any values."""
+    if isinstance(criterion, (nn.MarginCriterion, nn.SoftMarginCriterion)):
+        return _chain(nn.Threshold(0, 0), step(), nn.MulConstant(2), nn.AddConstant(-1))
+    return c.one([nn.Sigmoid(), nn.Sigmoid(), _chain(nn.Sigmoid(), nn.ZeroGrad())])
+
+
+def step() -> Module:
+    """1 where the input is positive, 0 elsewhere."""
+    return _chain(nn.Threshold(0, 0), nn.MulConstant(1e12), nn.Clamp(0, 1))
 
 
 _TENSORS: list[tuple[float, Maker]] = [

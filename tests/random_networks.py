@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
 import numpy as np
-from random_layers import Chance, combining, criterion, depth, module_for
+from random_layers import Chance, combining, criterion, depth, module_for, step, target
 
 import minigraph as mg
 from minigraph import nn
@@ -82,6 +82,8 @@ class Grower:
 
     def __init__(self, c: Chance, inner: int = 1) -> None:
         self.c = c
+        #: Whether some modules are of another type than the network.
+        self.mixed = c.maybe(0.02)
         self.inner = inner
         self.made: list[Made] = []
         self.modules: list[Module] = []
@@ -113,6 +115,8 @@ class Grower:
             module.clearState()
         if not _modest(found):
             return None
+        if self.mixed and self.c.maybe(0.3):
+            module.float()
         self.modules.append(module)
         made = Made(module([entry.node for entry in sources]), found)
         for entry in sources:
@@ -128,8 +132,9 @@ class Grower:
             if not self.floats():
                 return
             self.c.rng.choice(
-                [self.single, self.several, self.nested, self.split, self.again, self.loss, self.network],
-                p=[0.5, 0.2, 0.07, 0.08, 0.07, 0.05, 0.03],
+                [self.single, self.several, self.nested, self.split, self.again, self.loss, self.picked,
+                 self.network],
+                p=[0.48, 0.2, 0.07, 0.08, 0.07, 0.05, 0.02, 0.03],
             )()
 
     def lookup(self, index: Made) -> None:
@@ -174,39 +179,67 @@ class Grower:
                 self.made.append(Made(node, value))
 
     def again(self) -> None:
-        """Call a module once more, or one that has the same parameters."""
+        """Call a module once more, or one that has the same parameters, all or some."""
         c = self.c
-        if self.modules:
-            module = c.one(self.modules)
-            if c.maybe(0.5):
-                module = module.clone("weight", "bias", "gradWeight", "gradBias")
-            self.add(module, [c.one(self.floats())])
+        if not self.modules:
+            return
+        module = c.one(self.modules)
+        shared = c.one([
+            None, None, ("weight", "bias", "gradWeight", "gradBias"), ("weight", "gradWeight"), ("weight", "bias"),
+        ])
+        entry = c.one(self.floats())
+        if isinstance(module, nn.LookupTable) and not is_table(entry.value) and c.maybe(0.7):
+            tied = nn.Linear(module.weight.shape[1], module.weight.shape[0], False)
+            self.add(tied.share(module, "weight", "gradWeight"), [entry])
+            return
+        self.add(module if shared is None else module.clone(*shared), [entry])
 
     def loss(self) -> None:
+        """Add a criterion: on classes where there are labels, else on what a node has."""
         c = self.c
-        rows = [e for e in self.tensors() if e.value.ndim == 2]
-        labels = [e for e in self.made if e.count and rows and e.value.shape == rows[0].value.shape[:1]]
-        if labels and c.maybe(0.5):
-            scores = self.add(nn.Linear(rows[0].value.shape[1], labels[0].count), [rows[0]])
-            if scores is None:
-                return
-            mean = c.maybe(0.5)
-            if c.maybe(0.5):
-                self.add(nn.ModuleFromCriterion(nn.CrossEntropyCriterion(None, mean)), [scores, labels[0]])
-                return
-            logarithms = self.add(nn.LogSoftMax(), [scores])
-            weights = np.linspace(0.5, 1.5, labels[0].count) if c.maybe(0.5) else None
-            self.add(nn.ModuleFromCriterion(nn.ClassNLLCriterion(weights, mean)), [logarithms, labels[0]])
+        pairs = [
+            (entry, labels) for entry in self.tensors() for labels in self.made
+            if labels.count and entry.value.ndim == 2 and labels.value.shape == entry.value.shape[:1]
+        ]
+        if pairs and c.maybe(0.5):
+            entry, labels = c.one(pairs)
+            scores = self.add(nn.Linear(entry.value.shape[1], labels.count), [entry])
+            weights = np.linspace(0.5, 1.5, labels.count) if c.maybe(0.5) else None
+            kind = c.one([nn.CrossEntropyCriterion, nn.ClassNLLCriterion])
+            if scores is not None and kind is nn.ClassNLLCriterion:
+                scores = self.add(nn.LogSoftMax(), [scores])
+            self.judge(kind(weights, c.maybe(0.5)), scores, labels)
             return
-        if not self.tensors():
-            return
-        entry = c.one(self.tensors())
+        entry = c.one(self.floats())
         made, into = criterion(c, entry.value)
         prediction = self.add(into, [entry])
-        if prediction is not None:
-            target = self.add(c.one([nn.Sigmoid, nn.Sigmoid, nn.Identity])(), [entry])
-            if target is not None:
-                self.add(nn.ModuleFromCriterion(made), [prediction, target])
+        wanted = entry.value[0] if is_table(entry.value) else entry.value
+        if prediction is None or is_table(wanted):
+            return
+        alike = [each for each in self.tensors() if each.value.shape == wanted.shape]
+        if alike:
+            self.judge(made, prediction, self.add(target(c, made), [c.one(alike)]))
+
+    def judge(self, criterion: Any, prediction: Optional[Made], target: Optional[Made]) -> None:
+        if prediction is not None and target is not None:
+            node = self.c.one([nn.ModuleFromCriterion, nn.CriterionTable])(criterion)
+            self.add(node, [prediction, target])
+
+    def picked(self) -> None:
+        """Pick entries: by an index, or by a mask, which gives another number of them each time."""
+        c = self.c
+        entry = c.one(self.tensors() or self.floats())
+        if is_table(entry.value):
+            return
+        indices = [each for each in self.made if each.count and each.value.ndim == 1]
+        if indices:
+            index, axis = c.one(indices), c.below(entry.value.ndim)
+            if entry.value.shape[axis] >= index.count:
+                self.add(nn.Index(axis + 1), [entry, index])
+        elif self.inner:
+            mask = self.add(step(), [entry])
+            if mask is not None:
+                self.add(nn.MaskedSelect(), [entry, mask])
 
     def network(self) -> None:
         """Add a network inside the network, or one over time."""
@@ -216,8 +249,13 @@ class Grower:
         inside = Grower(self.c, self.inner - 1)
         inputs = [Made(nn.Identity()(), entry.value) for entry in chosen]
         inside.made.extend(inputs)
+        if self.c.maybe(0.3) and not any(is_table(e.value) or e.value.ndim < 2 for e in chosen):
+            for entry in inputs:
+                entry.value = entry.value[0]
         inside.grow(3)
-        self.add(nn.gModule([entry.node for entry in inputs], inside.outputs()), chosen)
+        net: Module = nn.gModule([entry.node for entry in inputs], inside.outputs())
+        over_time = any(mine.value is not entry.value for mine, entry in zip(inputs, chosen))
+        self.add(mg.rnn.Unroll(net) if over_time else net, chosen)
 
     def outputs(self) -> list[Node]:
         """What nothing uses, and some of the rest; in nested tables where there is much."""

@@ -45,16 +45,21 @@ class Reference:
 
     def of(self, array: np.ndarray) -> torch.Tensor:
         """Return the tensor of a parameter, in float64."""
-        key = address(array), array.shape, array.strides
+        key = self.key(array)
         if key not in self.parameters:
             self.parameters[key] = torch.tensor(array, dtype=torch.float64, requires_grad=True)
         return self.parameters[key]
 
-    def gradient(self, array: np.ndarray) -> np.ndarray:
-        """Return the gradient of a parameter after autograd's backward."""
-        tensor = self.parameters.get((address(array), array.shape, array.strides))
+    @staticmethod
+    def key(array: np.ndarray) -> Any:
+        """Return where an array lies."""
+        return address(array), array.shape, array.strides
+
+    def gradient(self, key: Any) -> np.ndarray:
+        """Return the gradient of the parameter that lay there, after autograd's backward."""
+        tensor = self.parameters.get(key)
         found = None if tensor is None else tensor.grad
-        return np.zeros(array.shape) if found is None else found.numpy().copy()
+        return np.zeros(key[1]) if found is None else found.numpy().copy()
 
     def mask(self, shape: Any, p: float) -> torch.Tensor:
         """Draw a mask as a layer does, from the same stream."""
@@ -160,7 +165,7 @@ _of(nn.AddConstant)(lambda r, m, x: x + m.constant_scalar)
 _of(nn.MulConstant)(lambda r, m, x: x * m.constant_scalar)
 _of(nn.Mul)(lambda r, m, x: x * r.of(m.weight))
 _of(nn.ZeroGrad)(lambda r, m, x: map_table(lambda leaf: leaf.detach(), x))
-_of(nn.GradientReversal)(lambda r, m, x: x.detach() * (1 + m.lambda_) - m.lambda_ * x)
+_of(nn.GradientReversal)(lambda r, m, x: x.detach() + m.lambda_ * (x.detach() - x))
 
 
 @_of(nn.PReLU)

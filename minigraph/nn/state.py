@@ -202,14 +202,18 @@ def _replace(owners: Sequence[State], function: Callable[[np.ndarray], np.ndarra
 
 
 def _map_arrays(function: Callable[[np.ndarray], np.ndarray], value: Any) -> Any:
-    """Apply ``function`` to the arrays in an attribute; containers are changed in place."""
+    """Apply ``function`` to the arrays in an attribute.
+
+    A container in which something changes is replaced: it may be a table that the caller has handed in.
+    """
     if isinstance(value, np.ndarray):
         return function(value)
-    if isinstance(value, list):
-        value[:] = [_map_arrays(function, entry) for entry in value]
-    elif isinstance(value, dict):
-        for key, entry in value.items():
-            value[key] = _map_arrays(function, entry)
-    elif type(value) is tuple:
-        return tuple(_map_arrays(function, entry) for entry in value)
+    if isinstance(value, list) or type(value) is tuple:
+        made = [_map_arrays(function, entry) for entry in value]
+        if all(new is old for new, old in zip(made, value)):
+            return value
+        return made if isinstance(value, list) else tuple(made)
+    if isinstance(value, dict):
+        entries = {key: _map_arrays(function, entry) for key, entry in value.items()}
+        return value if all(entries[key] is old for key, old in value.items()) else entries
     return value

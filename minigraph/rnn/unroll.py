@@ -61,6 +61,7 @@ class Unroll(Container):
                 "leave at least one input to be a sequence"
             )
         self.add(step)
+        self._setType(step._type)
         self._clones: list[gModule] = []
         self._settings = Settings(step)
         self._forget()

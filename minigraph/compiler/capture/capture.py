@@ -50,11 +50,14 @@ class Capture(Builder):
         return self._probes[id(module)].output
 
     def lower(self, module: Module, input: Any) -> Any:
-        """Write ``module`` with primitives, or as a call if there is no rule for it."""
+        """Write ``module`` with primitives, or as a call if there is no rule for it.
+
+        A layer of another tensor type than the network's computes in that: it is called too.
+        """
         if type(module) is gModule:
             return self.network(module, input)
         rule = RULES.get(type(module))
-        if rule is not None:
+        if rule is not None and (module.dtype == self.dtype or isinstance(module, Container)):
             ops, calls, masks, casts = len(self.ops), len(self.calls), len(self._masks), dict(self._casts)
             try:
                 return rule(self, module, input)

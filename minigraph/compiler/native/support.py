@@ -35,9 +35,14 @@ def is_native(frame: Frame, op: Op, dtype: np.dtype) -> bool:
 
 
 def number_of(op: Op, position: int) -> Optional[float]:
-    """Return the operand as a number if it is a constant with the same entry everywhere."""
+    """Return the operand as a number if ``op`` takes it as one: a constant with the same entry everywhere.
+
+    Only elementwise kernels have numbers written into them; others read all operands from memory.
+    """
     value = op.inputs[position]
-    if isinstance(value, Constant) and (value.array.size == 1 or not any(value.array.strides)):
+    if op.primitive != "fused" or not isinstance(value, Constant):
+        return None
+    if value.array.size == 1 or not any(value.array.strides):
         return float(value.array.flat[0])
     return None
 

@@ -30,6 +30,8 @@ class Primitive:
     is the last operand of one that is ``indexed``. An ``accumulation`` adds to the gradient of a
     parameter and has no result. A ``call`` runs a module as it is, which may draw, remember and keep
     what it was given; what ``draws`` takes numbers from the random stream.
+    One that ``repeats`` takes constants without the
+    time steps of its other operands, as elementwise ones do; one that ``refuses`` may raise ``Refused``.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Primitive:
     view: bool = False
     index: bool = False
     indexed: bool = False
+    repeats: bool = False
+    refuses: bool = False
     accumulation: bool = False
     call: bool = False
     draws: bool = False
@@ -203,11 +207,11 @@ def _expand(x: list[Any], out: Any, a: Attributes) -> Any:
     return out
 
 
-_define("concat", _concat_shape, _concat)
+_define("concat", _concat_shape, _concat, repeats=True)
 _define("sum", _reduced, _reduction(np.sum))
 _define("max", _reduced, _reduction(np.max))
-_define("expand", lambda shapes, a: a["shape"], _expand)
-_define("copy", lambda shapes, a: shapes[0], lambda x, out, a: _expand(x, out, {"shape": ()}))
+_define("expand", lambda shapes, a: a["shape"], _expand, repeats=True)
+_define("copy", lambda shapes, a: shapes[0], lambda x, out, a: _expand(x, out, {"shape": ()}), repeats=True)
 
 
 # -- products ------------------------------------------------------------------------------------
@@ -350,11 +354,11 @@ def _argmax(x: list[Any], out: Any, a: Attributes) -> Any:
     return np.argmax(x[0], axis=-1, out=out)
 
 
-_define("take", lambda shapes, a: (*shapes[1], shapes[0][1]), _take, indexed=True)
+_define("take", lambda shapes, a: (*shapes[1], shapes[0][1]), _take, indexed=True, repeats=True)
 _define("pick", lambda shapes, a: shapes[1], _pick, indexed=True)
-_define("spread", lambda shapes, a: (*shapes[1], a["size"]), _spread, indexed=True)
-_define("to_index", _first, _to_index, index=True)
-_define("in_range", _first, _in_range)
+_define("spread", lambda shapes, a: (*shapes[1], a["size"]), _spread, indexed=True, repeats=True)
+_define("to_index", _first, _to_index, index=True, refuses=True)
+_define("in_range", _first, _in_range, refuses=True)
 _define("argmax", lambda shapes, a: shapes[0][:-1], _argmax, index=True)
 
 
