@@ -9,6 +9,8 @@ Source: the constructors of https://github.com/torch/nn
 
 from __future__ import annotations
 
+import inspect
+from functools import lru_cache
 from typing import Any, Sequence
 
 import numpy as np
@@ -22,7 +24,7 @@ from minigraph.files.t7.reader import ObjectRecord
 from minigraph.files.t7.types import TENSORS, cpu_type
 from minigraph.files.t7.values import Storage, UnknownObject
 from minigraph.memory import Relocation
-from minigraph.nn import Container, Module, gModule
+from minigraph.nn import Container, Criterion, Module, gModule
 from minigraph.nn.state import State, _replace
 from minigraph.tables import leaves
 from minigraph.tensors import TENSOR_TYPES
@@ -69,7 +71,8 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
             continue
         tree = limits.is_tree(value, record.offset)
         if attribute in ("output", "gradInput"):
-            setattr(module, attribute, _activation(value) if tree else None)
+            number = isinstance(value, (int, float)) and isinstance(module, Criterion)
+            setattr(module, attribute, value if number else _activation(value) if tree else None)
             if tree and getattr(module, attribute) is None:
                 kept[field] = value
         elif isinstance(module, gModule) and field in WIRING:
@@ -83,6 +86,9 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
             raise T7Error(f"{record.class_name} has a field {field!r:.80} that it cannot have", record.offset)
         else:
             setattr(module, attribute, _attribute(value, record))
+    for attribute, value in _defaults(type(module)).items():
+        if attribute not in layout.absent and not hasattr(module, attribute):
+            setattr(module, attribute, value)
     if isinstance(module, Container) and not isinstance(module, gModule):
         _check_modules(module, record)
     if record.class_name != module.typename() or kept:
@@ -91,6 +97,15 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
         layout.finish(module, record, limits)
     _add_gradients(module, limits)
     note_loaded(module)
+
+
+@lru_cache(None)
+def _defaults(cls: type) -> dict[str, Any]:
+    """Return what a layer of ours is where an older file does not say: its constructor's defaults."""
+    if not cls.__module__.startswith("minigraph.nn"):
+        return {}
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    return {p.name: p.default for p in parameters if type(p.default) in (bool, int, float)}
 
 
 def _type_of_arrays(fields: dict[str, Any]) -> str:
@@ -103,11 +118,9 @@ def _type_of_arrays(fields: dict[str, Any]) -> str:
 
 
 def _activation(value: Any) -> Any:
-    """Return an output, or ``None`` where Torch keeps an empty tensor or table."""
+    """Return an output, or ``None`` where Torch keeps an empty tensor, an empty table or a number."""
     found = [leaf for _, leaf in leaves(value)] if not isinstance(value, dict) else []
     empty = [leaf for leaf in found if not isinstance(leaf, np.ndarray) or leaf.size == 0]
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
     return None if empty or not found else value
 
 
