@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigraph.files.t7.values import KEPT
 from minigraph.nn.state import State
 from minigraph.tables import leaves
 
@@ -36,8 +37,12 @@ def note_loaded(module: State) -> None:
     _loaded[module] = {name: [weakref.ref(leaf) for leaf in _arrays(getattr(module, name))] for name in SLOTS}
 
 
-def as_written(module: State, name: str, value: Any) -> Any:
-    """Return what is written for an ``output`` or ``gradInput``."""
+def as_written(module: State, name: str, first: Any) -> Any:
+    """Return what is written for an ``output`` or ``gradInput``: ``first`` before any pass."""
+    value, kept = getattr(module, name), vars(module).get(KEPT, {}).get("fields", {})
+    if value is None and name in kept:
+        return kept[name]
+    value = first if value is None else value
     held = _loaded.get(module, {}).get(name, [])
     arrays = _arrays(value)
     if arrays and len(arrays) == len(held) and all(ref() is leaf for ref, leaf in zip(held, arrays)):

@@ -106,8 +106,7 @@ def save_convert(module: Any) -> Fields:
 
 def save_criterion_table(module: Any) -> Fields:
     """Its gradient is a table of its criterion's, and that very tensor, from the first."""
-    held = module.criterion.gradInput
-    return {"gradInput": [as_written(module.criterion, "gradInput", empty(module) if held is None else held)]}
+    return {"gradInput": [as_written(module.criterion, "gradInput", empty(module))]}
 
 
 def save_index_linear(module: Any) -> Fields:

@@ -10,9 +10,8 @@ from minigraph.errors import T7Error
 from minigraph.files.registry import class_named
 from minigraph.files.t7.activations import SLOTS, as_written
 from minigraph.files.t7.layouts import Layout, layout_of
-from minigraph.files.t7.modules import KEPT
 from minigraph.files.t7.nodes import NodeWriter
-from minigraph.files.t7.values import Storage
+from minigraph.files.t7.values import KEPT, Storage
 from minigraph.nn import Criterion, gModule
 from minigraph.nn.state import State
 from minigraph.rnn import Unroll
@@ -54,7 +53,10 @@ def class_and_fields(module: State, nodes: NodeWriter) -> tuple[str, dict[str, A
     skipped = {
         *_PRIVATE, *getattr(module, "_buffers", ()), *layout.absent, *layout.buffers, *layout.ignored,
     }
+    unsaid = kept.get("unsaid", {})
     for attribute, value in vars(module).items():
+        if attribute in unsaid and value == unsaid[attribute]:
+            continue
         if attribute[0] != "_" and attribute not in skipped and value is not None:
             fields[layout.renamed.get(attribute, attribute)] = _field(value)
     for setting in _SETTINGS:
@@ -74,18 +76,16 @@ def class_and_fields(module: State, nodes: NodeWriter) -> tuple[str, dict[str, A
 
 
 def _add_activations(module: State, fields: dict[str, Any], layout: Layout) -> None:
-    """Add output and gradInput; where there is none, what the constructor makes."""
+    """Add output and gradInput; where there is none, what the file had or the constructor makes."""
     for name in SLOTS:
-        value = getattr(module, name)
         if name in layout.held:
-            value = fields.pop(name)  # after what it shares with
-        elif value is None and isinstance(module, gModule) and name == "gradInput":
+            fields[name] = fields.pop(name)  # after what it is shared with
             continue
-        elif value is None:
-            tabular = isinstance(module, gModule) or name in layout.tables
-            empty: Any = [] if tabular else np.empty(0, module.dtype)
-            value = fields.get(name, 0 if isinstance(module, Criterion) and name == "output" else empty)
-        fields[name] = value if name in layout.held else as_written(module, name, value)
+        first: Any = [] if isinstance(module, gModule) or name in layout.tables else np.empty(0, module.dtype)
+        if isinstance(module, Criterion) and name == "output":
+            first = 0
+        if not isinstance(module, gModule) or name == "output" or module.gradInput is not None:
+            fields[name] = as_written(module, name, fields.get(name, first))
 
 
 def _field(value: Any) -> Any:

@@ -49,10 +49,12 @@ from minigraph.files.t7.loading import (
     load_layer_norm,
     load_lookup,
     load_margins,
+    load_noise,
     load_parallel,
     load_partial,
     load_shuffle,
     load_transpose,
+    load_upsampling,
     load_weights,
 )
 from minigraph.files.t7.values import Storage
@@ -102,7 +104,8 @@ _ALL = ("weight", "gradWeight", *_BIAS)
 _DIMENSIONS = ("nInputDims",)
 _WINDOW = ("padT", "padH", "padW", "dilationT", "dilationH", "dilationW")
 _LAMBDA = Layout(renamed={"lambda_": "lambda"})
-_NOISE = Layout(load=load_dropout, save=made(noise=empty), buffers=("noise",))
+_NOISE = Layout(load=load_dropout, save=made(noise=empty), buffers=("noise",),
+                absent=("v1", "stochasticInference"))
 _CLASSES = Layout(optional=("weights",), save=save_nll,
                   foreign=("output_tensor", "total_weight_tensor", "target"))
 _SAME_SIZE_PAIR = Layout(save=made(gradInput=pair))
@@ -142,7 +145,7 @@ LAYOUTS: dict[type, Layout] = {
         "converter", "modules", "inputBatchDim", "outputBatchDim", "nInputDim", "nOutputDim", "transposition",
         "batchMode",
     )),
-    nn.Copy: Layout(load=load_copy, save=save_copy, absent=("intype", "outtype", "passes")),
+    nn.Copy: Layout(load=load_copy, save=save_copy, absent=("intype", "outtype", "passes", "forceCopy")),
     nn.CosineDistance: _SAME_SIZE_PAIR,
     nn.CosineEmbeddingCriterion: _SAME_SIZE_PAIR,
     nn.CriterionTable: Layout(save=save_criterion_table, held=_GRADIENT),
@@ -164,7 +167,7 @@ LAYOUTS: dict[type, Layout] = {
     nn.Index: _SAME_SIZE_PAIR,
     nn.JustElement: _TABLE,
     nn.JustTable: Layout(tables=("output",)),
-    nn.LayerNormalization: Layout(load=load_layer_norm, absent=("nOutput",)),
+    nn.LayerNormalization: Layout(load=load_layer_norm, absent=("nOutput", "affine", "bias", "eps")),
     nn.IndexLinear: Layout(save=save_index_linear, absent=("gradWeight",), foreign=(
         "gradWeightBuffer", "valuesBuffer", "normalizedValues", "sizesCache", "cumSumSizesCache",
     ), derived=("running",)),
@@ -214,7 +217,7 @@ LAYOUTS: dict[type, Layout] = {
     nn.NarrowTable: _TABLES,
     nn.Padding: Layout(optional=("nInputDim",), save=made(outputSize=no_sizes), foreign=("outputSize",)),
     nn.PairwiseDistance: Layout(
-        save=made(diff=empty), tables=_GRADIENT,
+        save=made(diff=empty), tables=_GRADIENT, absent=("p",),
         foreign=("diff", "outExpand", "grad", "ones")),
     nn.Parallel: Layout(
         finish=finish_joining, save=made(totalOutputSize=no_sizes),
@@ -275,8 +278,9 @@ LAYOUTS: dict[type, Layout] = {
     nn.Transpose: Layout(load=load_transpose),
     nn.Unsqueeze: Layout(optional=("numInputDims",)),
     nn.UpSampling: Layout(
-        optional=("odepth", "owidth", "oheight", "scale_factor"), foreign=("inputSize", "outputSize"),
-        save=made(inputSize=lambda module: sizes(0, 0, 0, 0, 0), outputSize=lambda module: sizes(0, 0, 0, 0, 0))),
+        absent=("inputSize", "outputSize"), load=load_upsampling, save=made(
+            inputSize=lambda module: sizes(*module.inputSize),
+            outputSize=lambda module: sizes(*module.outputSize))),
     nn.VolumetricConvolution: Layout(
         optional=_BIAS, absent=("dilationT", "dilationH", "dilationW"), foreign=("finput", "fgradInput")),
     nn.VolumetricDilatedConvolution: Layout(optional=_BIAS, foreign=("finput", "fgradInput")),
@@ -289,7 +293,7 @@ LAYOUTS: dict[type, Layout] = {
         optional=("gradV", "gradG"), finish=finish_weight_norm, save=save_weight_norm,
         derived=("weight", "gradWeight", "bias", "gradBias", "viewIn", "viewOut", "otherDims")),
     nn.WeightedEuclidean: Layout(save=made(fastBackward=True), foreign=("fastBackward",)),
-    nn.WhiteNoise: _NOISE,
+    nn.WhiteNoise: _NOISE._replace(load=load_noise),
     nn.ZipTable: _TABLES,
     nn.ZipTableOneToMany: Layout(
         tables=("output", "gradInput"), save=made(gradInputEl=empty), foreign=("gradInputEl",)),

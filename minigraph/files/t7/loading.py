@@ -125,7 +125,19 @@ def load_margins(module: Any, fields: Fields, record: Any, limits: Limits) -> No
 
 
 def load_dropout(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
+    """What a file does not say is nil to Torch: evaluation, and the first version's scaling."""
     module.train = bool(fields.get("train", False))
+    if isinstance(module, nn.Dropout):
+        fields.setdefault("v2", False)
+
+
+def load_noise(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
+    module.train = fields.get("train", True) is not False
+
+
+def load_upsampling(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
+    for name in ("inputSize", "outputSize"):
+        fields[name] = [int(size) for size in fields.get(name, [0] * 5)[:5]]
 
 
 def load_parallel(module: Any, fields: Fields, record: Any, limits: Limits) -> None:

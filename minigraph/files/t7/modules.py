@@ -9,6 +9,8 @@ Source: the constructors of https://github.com/torch/nn
 
 from __future__ import annotations
 
+import inspect
+from functools import lru_cache
 from typing import Any, Sequence
 
 import numpy as np
@@ -20,15 +22,13 @@ from minigraph.files.t7.layouts import layout_of
 from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.reader import ObjectRecord
 from minigraph.files.t7.types import TENSORS, cpu_type
-from minigraph.files.t7.values import Storage, UnknownObject
+from minigraph.files.t7.values import KEPT, Storage, UnknownObject
 from minigraph.memory import Relocation
-from minigraph.nn import Container, Module, gModule
+from minigraph.nn import Container, Criterion, Module, gModule
 from minigraph.nn.state import State, _replace
 from minigraph.tables import leaves
 from minigraph.tensors import TENSOR_TYPES
 
-#: Where a module keeps what it was loaded with and does not use: its Torch class and fields.
-KEPT = "_torch"
 # Fields of a network that are made anew from its nodes.
 WIRING = (
     "fg", "bg", "innode", "outnode", "forwardnodes", "backwardnodes", "nInputs", "modules", "verbose",
@@ -69,7 +69,8 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
             continue
         tree = limits.is_tree(value, record.offset)
         if attribute in ("output", "gradInput"):
-            setattr(module, attribute, _activation(value) if tree else None)
+            number = isinstance(value, (int, float)) and isinstance(module, Criterion)
+            setattr(module, attribute, value if number else _activation(value) if tree else None)
             if tree and getattr(module, attribute) is None:
                 kept[field] = value
         elif isinstance(module, gModule) and field in WIRING:
@@ -83,14 +84,28 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
             raise T7Error(f"{record.class_name} has a field {field!r:.80} that it cannot have", record.offset)
         else:
             setattr(module, attribute, _attribute(value, record))
+    unsaid = {
+        attribute: value for attribute, value in _defaults(type(module)).items()
+        if attribute not in layout.absent and not hasattr(module, attribute)
+    }
+    vars(module).update(unsaid)
     if isinstance(module, Container) and not isinstance(module, gModule):
         _check_modules(module, record)
-    if record.class_name != module.typename() or kept:
-        setattr(module, KEPT, {"class": record.class_name, "fields": kept})
+    if record.class_name != module.typename() or kept or unsaid:
+        setattr(module, KEPT, {"class": record.class_name, "fields": kept, "unsaid": unsaid})
     if layout.finish is not None:
         layout.finish(module, record, limits)
     _add_gradients(module, limits)
     note_loaded(module)
+
+
+@lru_cache(None)
+def _defaults(cls: type) -> dict[str, Any]:
+    """Return what a layer of ours is where an older file does not say: its constructor's defaults."""
+    if not cls.__module__.startswith("minigraph.nn"):
+        return {}
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    return {p.name: p.default for p in parameters if type(p.default) in (bool, int, float)}
 
 
 def _type_of_arrays(fields: dict[str, Any]) -> str:
@@ -103,11 +118,9 @@ def _type_of_arrays(fields: dict[str, Any]) -> str:
 
 
 def _activation(value: Any) -> Any:
-    """Return an output, or ``None`` where Torch keeps an empty tensor or table."""
+    """Return an output, or ``None`` where Torch keeps an empty tensor, an empty table or a number."""
     found = [leaf for _, leaf in leaves(value)] if not isinstance(value, dict) else []
     empty = [leaf for leaf in found if not isinstance(leaf, np.ndarray) or leaf.size == 0]
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
     return None if empty or not found else value
 
 
@@ -123,19 +136,18 @@ def _attribute(value: Any, record: ObjectRecord) -> Any:
 def _check_modules(module: Any, record: ObjectRecord) -> None:
     """Raise T7Error unless ``modules`` is a list of modules."""
     held = vars(module).setdefault("modules", [])
+    wrong = f"{record.class_name} holds something else than modules"
     if not isinstance(held, list):
-        raise T7Error(f"{record.class_name} holds no list of modules", record.offset)
+        raise T7Error(f"{wrong}: {held!r:.80}", record.offset)
     for number, entry in enumerate(held, 1):
         if isinstance(entry, UnknownObject) and not isinstance(entry, Module):
             raise T7Error(
-                f"{record.class_name}: modules[{number}] is a {entry.class_name}, a class that is not known "
-                "here, and stores none of the fields of a module; pass a class of that name to "
-                "mg.files.register", record.offset,
+                f"{wrong}: modules[{number}] is of the class {entry.class_name}, which is not known here, and "
+                "has none of the fields of a module; mg.files.register takes a class of that name",
+                record.offset,
             )
         if not isinstance(entry, Module):
-            raise T7Error(
-                f"{record.class_name}: modules[{number}] is no module but {entry!r:.80}", record.offset
-            )
+            raise T7Error(f"{wrong}: modules[{number}] is {entry!r:.80}", record.offset)
 
 
 def check_whole(module: State, record: ObjectRecord) -> None:
