@@ -142,16 +142,41 @@ def fit_gradient(gradient: Any, output: Any, root: str = "gradOutput", path: Pat
         return gradient
     if not is_table(gradient) or len(gradient) != len(output):
         where = format_path(path, root)
-        got = f"{len(gradient)} entries" if is_table(gradient) else describe(gradient)
+        got = len(gradient) if is_table(gradient) else describe(gradient)
+        counts = f"Got {got} {root}s instead of {len(output)}: " if is_table(gradient) and not path else ""
         raise InputError(
-            f"{where}: expected a table of {len(output)} entries like the output "
-            f"{describe(output)}, got {got} (pass None for a zero gradient)",
-            where, len(output), len(gradient) if is_table(gradient) else describe(gradient),
+            f"{counts}{where}: expected a table of {len(output)} entries like the output "
+            f"{describe(output)}, got {got}{' entries' if is_table(gradient) else ''} "
+            "(pass None for a zero gradient)",
+            where, len(output), got,
         )
     return [
         fit_gradient(entry, output[position], root, (*path, position))
         for position, entry in enumerate(gradient)
     ]
+
+
+def check_gradInput(gradInput: Any, input: Any, owner: Callable[[], str], path: Path = ()) -> None:
+    """Raise ``InputError`` unless ``gradInput`` has the nesting and the shapes of ``input``.
+
+    ``owner()`` says what returned it. ``None`` anywhere is a zero gradient; what belongs to indices
+    and plain numbers is not looked at.
+    """
+    if is_table(input) and is_table(gradInput) and len(gradInput) == len(input):
+        for position, entry in enumerate(input):
+            check_gradInput(gradInput[position], entry, owner, (*path, position))
+        return
+    if gradInput is None or not is_table(input) and (
+        not isinstance(input, np.ndarray) or input.dtype.kind != "f"
+        or not is_table(gradInput) and np.shape(gradInput) == input.shape
+    ):
+        return
+    where = format_path(path, "gradInput")
+    raise InputError(
+        f"{owner()} returned {describe(gradInput)} as {where}: it must be nested and shaped like "
+        f"{format_path(path, 'input')}, {describe(input)} (None is a zero gradient)",
+        where, describe(input), describe(gradInput),
+    )
 
 
 def _fit_tensor(gradient: Any, output: np.ndarray, where: str) -> np.ndarray:

@@ -21,7 +21,7 @@ from minigraph.nn.container import Container
 from minigraph.nn.module import Module
 from minigraph.random import generator
 from minigraph.rnn import Unroll
-from minigraph.tables import fit_gradient
+from minigraph.tables import fit_gradient, is_table
 
 
 def compile(net: Module) -> "Compiled":
@@ -135,7 +135,10 @@ class Compiled(Container):
         if self._eager:
             self.net.accGradParameters(input, gradOutput, scale)
         else:
-            self._accumulating(scale, self._ready().accumulate)
+            run = self._ready()
+            if is_table(gradOutput) and is_table(self.output) and len(gradOutput) != len(self.output):
+                self._fitted(gradOutput)  # raises
+            self._accumulating(scale, run.accumulate)
 
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one program."""

@@ -21,6 +21,7 @@ from minigraph.compiler.program.builder import Builder
 from minigraph.compiler.program.ir import Given, Op, Program, Value
 from minigraph.compiler.program.naming import name_rest
 from minigraph.compiler.program.primitives import kind_of
+from minigraph.errors import MinigraphError
 from minigraph.nn.module import Module
 from minigraph.rnn import Unroll
 from minigraph.tables import leaves
@@ -71,7 +72,11 @@ class Specialisation:
     def regular(self) -> bool:
         """Whether gradients have their inputs' shapes; a sparse layer may give a dense one."""
         if self._regular is None:
-            like = dict(leaves(self.gradient_like())) if self.calls else {}
+            try:
+                like = dict(leaves(self.gradient_like())) if self.calls else {}
+            except MinigraphError:  # the network itself tells, when it goes backwards
+                self._regular = False
+                return False
             self._regular = all(
                 path not in like or np.shape(like[path]) == value.shape
                 for path, value in leaves(self.inputs)

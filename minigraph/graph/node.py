@@ -24,11 +24,15 @@ def source_line() -> str:
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
-    path = frame.f_code.co_filename
-    if os.path.isabs(path):
-        relative = os.path.relpath(path)
-        path = path if relative.startswith("..") else relative
-    return f"{path}:{frame.f_lineno}"
+    return f"{shown(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def shown(path: str) -> str:
+    """Return a path as messages show it: relative to the folder that one is in, if inside."""
+    if not os.path.isabs(path):
+        return path
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
 
 
 class NodeData:

@@ -12,10 +12,10 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 from minigraph.errors import ArgumentError, GraphError, InputError, MinigraphError, StateError
 from minigraph.graph import Node
 from minigraph.nn.container import Container
-from minigraph.nn.gmodule import gModule
+from minigraph.nn.gmodule import gModule, wrong_count
 from minigraph.rnn.clones import Settings, clone_many, follow
 from minigraph.rnn.sequences import as_sequence, at, check_alike, lengths, make_room, owners, put
-from minigraph.tables import add_tables, describe, fit_gradient, is_table
+from minigraph.tables import add_tables, fit_gradient, is_table
 
 
 class Unroll(Container):
@@ -224,11 +224,7 @@ class Unroll(Container):
         """Return the inputs as a list, sequences as arrays; raise InputError for a wrong one."""
         count = self.step.nInputs
         if count > 1 and (not is_table(input) or len(input) != count):
-            got = f"{len(input)} entries" if is_table(input) else describe(input)
-            raise InputError(
-                f"expected a table of {count} inputs, got {got}",
-                "input", count, len(input) if is_table(input) else describe(input),
-            )
+            raise wrong_count(input, count)
         entries = list(_listed(input, count))
         for k in self._sequences:
             entries[k] = as_sequence(entries[k], self._path("input", k))

@@ -29,9 +29,9 @@ class Primitive:
     result is a window on its (first) operand. The result of an ``index`` is 0-based integers, and so
     is the last operand of one that is ``indexed``. An ``accumulation`` adds to the gradient of a
     parameter and has no result. A ``call`` runs a module as it is, which may draw, remember and keep
-    what it was given; what ``draws`` takes numbers from the random stream.
-    One that ``repeats`` takes constants without the
-    time steps of its other operands, as elementwise ones do; one that ``refuses`` may raise ``Refused``.
+    what it was given; what ``draws`` takes numbers from the random stream. One that
+    ``repeats`` takes constants without the time steps of its other operands, as elementwise ones do; one
+    that ``refuses`` may raise ``Refused``.
     """
 
     name: str
