@@ -15,6 +15,7 @@ from minigraph.errors import ArgumentError
 MODELS = ("lstm", "gru", "rnn")
 DTYPES = ("float32", "float64")
 
+_LARGEST_WHOLE = 2**53
 _LARGEST = sys.float_info.max  # what a whole number may exceed
 
 # What may differ between a run and the one that goes on with it: how long, how often, where.
@@ -75,6 +76,8 @@ class TrainingOptions:
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ArgumentError(f"{flag(name)} must be a whole number, at least {least}; got {value!r}")
+        if value > _LARGEST_WHOLE:
+            raise ArgumentError(f"{flag(name)} must be at most {_LARGEST_WHOLE}")
 
     def _number(
         self, name: str, low: float, high: float, words: str, above: bool = False, below: bool = False
