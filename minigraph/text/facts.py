@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional
 from minigraph.errors import ArgumentError
 from minigraph.text.checkpoint import Checkpoint, CheckpointError, parameters_of
 from minigraph.text.options import TrainingOptions, flag
-from minigraph.text.size import parameter_count
+from minigraph.text.size import model_text, parameter_count
 
 
 def _whole(value: Any) -> bool:
@@ -83,10 +83,9 @@ class RunFacts:
         stored = sum(array.size for array in parameters_of(checkpoint.arrays).values())
         wanted = parameter_count(self.options, len(self.vocabulary))
         if stored != wanted:
-            options = self.options
             raise CheckpointError(
-                f"{checkpoint.path} holds {stored} parameters, and its {options.model} of {options.num_layers} "
-                f"layer(s) of {options.rnn_size} for {len(self.vocabulary)} characters has {wanted:.6g}"
+                f"{checkpoint.path} holds {stored} parameters, but its options are those of {wanted:.6g}: "
+                f"{model_text(self.options)} for {len(self.vocabulary)} characters"
             )
 
     def differences(self, other: "RunFacts") -> list[str]:

@@ -5,7 +5,7 @@ Source: https://github.com/karpathy/char-rnn (model/LSTM.lua, model/GRU.lua, mod
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Mapping
 
 import numpy as np
 

@@ -15,6 +15,7 @@ from minigraph.errors import ArgumentError
 MODELS = ("lstm", "gru", "rnn")
 DTYPES = ("float32", "float64")
 
+_LARGEST_WHOLE = 2**53
 _LARGEST = sys.float_info.max  # what a whole number may exceed
 
 
@@ -106,6 +107,8 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         for option in fields(self):
             value = getattr(self, option.name)
+            if type(value) is int and value > _LARGEST_WHOLE:
+                raise ArgumentError(f"{flag(option.name)} must be at most {_LARGEST_WHOLE}")
             if isinstance(value, bool) or not option.metadata["fits"](value):
                 raise ArgumentError(
                     f"{flag(option.name)} must be {option.metadata['allowed']}; got {value!r}"

@@ -15,6 +15,11 @@ _COPIES = 4
 _ARRAYS = 6
 
 
+def model_text(options: TrainingOptions) -> str:
+    """Say what kind of model the options describe, and how large."""
+    return f"{options.model} of {options.num_layers} layer(s) of {options.rnn_size}"
+
+
 def parameter_count(options: TrainingOptions, vocabulary: int) -> int:
     """Return the number of parameters of the model that ``build_model`` makes of these options."""
     gates, _ = _CELLS[options.model]
@@ -26,10 +31,10 @@ def parameter_count(options: TrainingOptions, vocabulary: int) -> int:
 def check_memory(
     options: TrainingOptions, vocabulary: int, rows: int = 1, steps: int = 1, clones: int = 0
 ) -> None:
-    """Raise ``ArgumentError`` if the memory cannot hold this model and a pass over ``(steps, rows)`` characters.
+    """Raise ``ArgumentError`` if the memory cannot hold this model and a pass of ``steps`` with ``rows``.
 
-    What is counted is less than what is taken in the end. ``clones`` are made of the step where it is not
-    compiled.
+    What is counted is less than what is taken in the end. ``clones`` are those of the step, which a
+    compiled model has not.
     """
     width = 4 if options.dtype == "float32" else 8
     _, objects = _CELLS[options.model]
@@ -39,7 +44,7 @@ def check_memory(
         + width * _ARRAYS * steps * rows * entries
         + objects * options.num_layers * (1 + clones)
     )
-    what = f"{options.model} of {options.num_layers} layer(s) of {options.rnn_size}"
-    if steps > 1:
-        what += f", for {steps} time steps of {rows} rows,"
-    check_room(needed, lambda words: ArgumentError(f"{what} needs at least {words}"))
+    passes = "" if steps == rows == 1 else f", over {steps} time steps of {rows} rows,"
+    check_room(
+        needed, lambda words: ArgumentError(f"{model_text(options)}{passes} needs at least {words}")
+    )
