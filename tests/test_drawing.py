@@ -267,7 +267,7 @@ def test_graph_attributes_and_descriptions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["fontname", "fontcolor", "label", "tooltip", "class", "URL", "target"])
-@pytest.mark.parametrize("ending", ['" onload="alert(1)', "' onload='alert(1)", '"><script>alert(1)</script>'])
+@pytest.mark.parametrize("ending", ['" onload="alert(1)', "' onload='x", '"><script>alert(1)</script>'])
 def test_no_attribute_becomes_a_program(key: str, ending: str, tmp_path: Path) -> None:
     """A network's attributes may come from a file of someone else."""
     x = nn.Identity()().annotate(name="x", graphAttributes={key: "http:x" + ending})
