@@ -100,4 +100,3 @@ def group(*parts: RenderableType) -> Group:
 def number(value: Any) -> str:
     """Write a number for a table: six significant digits, nothing for ``None``."""
     return "" if value is None else f"{value:.6g}"
-
