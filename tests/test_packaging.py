@@ -82,7 +82,6 @@ def test_dir_shows_the_public_names(name: str) -> None:
 
 def test_the_command_line_starts_as_a_module() -> None:
     assert run("-m", "minigraph", "--version").split() == ["python", "-m", "minigraph", mg.__version__]
-    assert "minigraph tables" in run("-m", "minigraph", "tables", "--help")
 
 
 # -- on PyPI -----------------------------------------------------------------------------------------
