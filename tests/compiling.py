@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import minigraph as mg
-from minigraph.compiler.codegen import pool, writer
-from minigraph.compiler.native import jit
+from minigraph.compiler.native import pool, writer
+from minigraph.compiler.native.llvm import jit
 from minigraph.random import generator
 from minigraph.tables import copy_table, leaves
 

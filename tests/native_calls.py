@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from minigraph.compiler.native.jit import compile_ir
+from minigraph.compiler.native.llvm.jit import compile_ir
 
 #: Vector widths in bytes and a processor of each kind, all of which run on the widest.
 PROCESSORS = [(16, "x86-64"), (32, "haswell")]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minigraph.compiler import blas
+from minigraph.compiler.numpy_executor import blas
 
 LIBRARIES = [
     pytest.param(name, marks=pytest.mark.skipif(

@@ -171,7 +171,7 @@ def test_tied_weights(executor: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @native_only
 def test_threads_do_not_add_to_tied_weights_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One gradient is shared among the threads by columns, the other by rows: not in one stage."""
-    from minigraph.compiler.codegen import stages
+    from minigraph.compiler.native import stages
 
     choose("threads", monkeypatch)
     found: list[list[str]] = []
@@ -182,7 +182,7 @@ def test_threads_do_not_add_to_tied_weights_at_once(monkeypatch: pytest.MonkeyPa
         found.extend([op.primitive for op in piece.ops] for piece in made if isinstance(piece, stages.Stage))
         return made
 
-    monkeypatch.setattr("minigraph.compiler.codegen.native_program.pieces", noted)
+    monkeypatch.setattr("minigraph.compiler.native.native_program.pieces", noted)
     rng = np.random.default_rng(0)
     one_pass(pair(tied)[1], rng.integers(1, 10, (4, 2)), rng.standard_normal((4, 2, 9)))
     rows = next(each for each in found if "accumulate_rows" in each)

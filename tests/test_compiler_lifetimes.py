@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigraph.compiler.lifetimes import Tenant, offsets
+from minigraph.compiler.memory.lifetimes import Tenant, offsets
 
 TENANTS = st.lists(
     st.tuples(st.integers(1, 500), st.integers(0, 9), st.integers(0, 5)).map(

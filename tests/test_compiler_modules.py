@@ -11,8 +11,8 @@ from registry.case import Case, same
 
 import minigraph as mg
 from minigraph import nn
-from minigraph.compiler.lowering import RULES
-from minigraph.compiler.lowering.criterions import LOSSES
+from minigraph.compiler.capture.rules import RULES
+from minigraph.compiler.capture.rules.criterions import LOSSES
 from minigraph.compiler.specialise import Specialisation
 from minigraph.random import generator
 from minigraph.rnn import Unroll

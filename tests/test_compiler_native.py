@@ -11,10 +11,10 @@ import pytest
 pytest.importorskip("llvmlite")
 pytestmark = pytest.mark.fast
 
-from minigraph.compiler.native import object_cache  # noqa: E402
-from minigraph.compiler.native.builder import Function  # noqa: E402
-from minigraph.compiler.native.jit import assembly, available, compile_ir  # noqa: E402
-from minigraph.compiler.native.vectors import host_vector_width, vectors_of  # noqa: E402
+from minigraph.compiler.native.llvm import object_cache  # noqa: E402
+from minigraph.compiler.native.llvm.function import Function  # noqa: E402
+from minigraph.compiler.native.llvm.jit import assembly, available, compile_ir  # noqa: E402
+from minigraph.compiler.native.llvm.vectors import host_vector_width, vectors_of  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

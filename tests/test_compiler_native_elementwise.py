@@ -12,7 +12,7 @@ from native_calls import PROCESSORS, call, row_stride, sheet
 pytest.importorskip("llvmlite")
 pytestmark = pytest.mark.fast
 
-from minigraph.compiler.native.elementwise import PRIMITIVES, define_elementwise  # noqa: E402
+from minigraph.compiler.native.kernels.elementwise import PRIMITIVES, define_elementwise  # noqa: E402
 
 DTYPES = ["float32", "float64"]
 

@@ -12,8 +12,8 @@ from native_calls import PROCESSORS, call, row_stride, sheet
 pytest.importorskip("llvmlite")
 pytestmark = pytest.mark.fast
 
-from minigraph.compiler.native.gemm import define_gemm, even_heights  # noqa: E402
-from minigraph.compiler.native.pack import define_pack, packed_size, panel_width  # noqa: E402
+from minigraph.compiler.native.kernels.gemm import define_gemm, even_heights  # noqa: E402
+from minigraph.compiler.native.kernels.pack import define_pack, packed_size, panel_width  # noqa: E402
 
 SHAPES = [
     (1, 1, 1), (1, 256, 64), (2, 33, 5), (3, 7, 50), (5, 32, 16), (7, 65, 31), (13, 100, 4), (20, 200, 90),

@@ -11,7 +11,7 @@ from native_calls import call, row_stride, sheet
 pytest.importorskip("llvmlite")
 pytestmark = pytest.mark.fast
 
-from minigraph.compiler.native import rows  # noqa: E402
+from minigraph.compiler.native.kernels import rows  # noqa: E402
 
 DTYPES = ["float32", "float64"]
 SHAPES = [(0, 4), (1, 1), (3, 7), (4, 16), (2, 130), (5, 65)]

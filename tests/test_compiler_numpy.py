@@ -10,15 +10,15 @@ from compiling import agree, pair
 
 import minigraph as mg
 from minigraph import nn
-from minigraph.compiler import blas
-from minigraph.compiler.builder import Builder
-from minigraph.compiler.ir import Given, Joined, Parameter, Program, Value
+from minigraph.compiler.numpy_executor import blas
 from minigraph.compiler.passes.biases import start_from_biases
 from minigraph.compiler.passes.factors import gather_factors
 from minigraph.compiler.passes.fission import split
 from minigraph.compiler.passes.join_products import join_products
 from minigraph.compiler.passes.join_slices import Window, join_slices, windows
-from minigraph.compiler.primitives import PRIMITIVES
+from minigraph.compiler.program.builder import Builder
+from minigraph.compiler.program.ir import Given, Joined, Parameter, Program, Value
+from minigraph.compiler.program.primitives import PRIMITIVES
 
 FLOAT = np.dtype("d")
 

@@ -10,13 +10,13 @@ from compiling import same
 
 import minigraph as mg
 from minigraph import nn
-from minigraph.compiler.builder import Builder
-from minigraph.compiler.ir import Constant, Given, Op, Parameter, Program, Value
 from minigraph.compiler.passes.dead import remove_dead
 from minigraph.compiler.passes.fission import Segment, recurrent, split
 from minigraph.compiler.passes.fuse import fuse
 from minigraph.compiler.passes.sums import gather_sums
-from minigraph.compiler.primitives import PRIMITIVES
+from minigraph.compiler.program.builder import Builder
+from minigraph.compiler.program.ir import Constant, Given, Op, Parameter, Program, Value
+from minigraph.compiler.program.primitives import PRIMITIVES
 from minigraph.compiler.specialise import BackwardPlan, Specialisation
 
 NOTHING: frozenset[Value] = frozenset()

@@ -433,7 +433,7 @@ def _counting_job() -> tuple[Any, Any]:
 def test_the_pool_does_every_part_once() -> None:
     import ctypes
 
-    from minigraph.compiler.codegen.pool import Pool
+    from minigraph.compiler.native.pool import Pool
 
     pool = Pool(3)
     try:

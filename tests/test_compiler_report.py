@@ -14,8 +14,8 @@ from rendering import needs_svg
 
 import minigraph as mg
 from minigraph import nn
+from minigraph.compiler.memory.storage import Frame
 from minigraph.compiler.report import PlanReport
-from minigraph.compiler.storage import Frame
 from minigraph.errors import DrawingError, StateError
 from minigraph.memory import root
 from minigraph.nn.observer import Observer

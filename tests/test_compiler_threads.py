@@ -10,7 +10,7 @@ from registry.case import same
 
 import minigraph as mg
 from minigraph import nn
-from minigraph.compiler.codegen import pool, writer
+from minigraph.compiler.native import pool, writer
 
 pytestmark = pytest.mark.fast
 

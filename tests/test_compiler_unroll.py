@@ -87,7 +87,7 @@ def test_another_length_reuses_the_programs(monkeypatch: pytest.MonkeyPatch) -> 
 
 @native_only
 def test_object_code_is_found_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    from minigraph.compiler.native import jit
+    from minigraph.compiler.native.llvm import jit
 
     choose("native", monkeypatch)
     monkeypatch.setenv("MINIGRAPH_CACHE", str(tmp_path))

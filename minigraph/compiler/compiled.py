@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any, Optional
 
-from minigraph.compiler.calls import OtherShape
-from minigraph.compiler.follow import following
-from minigraph.compiler.primitives import Refused
-from minigraph.compiler.programs import Programs, native_wanted
+from minigraph.compiler.capture.signature import signature
+from minigraph.compiler.numpy_executor.module_calls import OtherShape
+from minigraph.compiler.program.primitives import Refused
 from minigraph.compiler.report import PlanReport
-from minigraph.compiler.report.run import report_of
-from minigraph.compiler.run import Run
-from minigraph.compiler.signature import signature
+from minigraph.compiler.report.of_run import report_of
+from minigraph.compiler.running.executors import Programs, native_wanted
+from minigraph.compiler.running.moved_parameters import following
+from minigraph.compiler.running.run import Run
+from minigraph.compiler.running.validity import Watch
 from minigraph.compiler.specialise import Specialisation
-from minigraph.compiler.watch import Watch
 from minigraph.errors import ArgumentError, MinigraphError, StateError
 from minigraph.nn import gModule
 from minigraph.nn.container import Container

@@ -10,21 +10,21 @@ from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from minigraph.compiler.builder import Builder
-from minigraph.compiler.capture import Capture
-from minigraph.compiler.gradients import differentiate
-from minigraph.compiler.ir import Given, Op, Program, Value
-from minigraph.compiler.naming import name_rest
+from minigraph.compiler.capture.capture import Capture
+from minigraph.compiler.capture.trial_run import Observation, observe
+from minigraph.compiler.memory.storage import Storage, is_view
 from minigraph.compiler.passes.biases import start_from_biases
 from minigraph.compiler.passes.dead import remove_dead
+from minigraph.compiler.passes.differentiate import differentiate
 from minigraph.compiler.passes.factors import gather_factors
 from minigraph.compiler.passes.fission import Segment, split
 from minigraph.compiler.passes.fuse import fuse
 from minigraph.compiler.passes.join_products import join_products, joining_wanted
 from minigraph.compiler.passes.join_slices import Window, join_slices, windows
 from minigraph.compiler.passes.sums import gather_sums
-from minigraph.compiler.probe import Observation, observe
-from minigraph.compiler.storage import Storage, is_view
+from minigraph.compiler.program.builder import Builder
+from minigraph.compiler.program.ir import Given, Op, Program, Value
+from minigraph.compiler.program.naming import name_rest
 from minigraph.nn.module import Module
 from minigraph.rnn import Unroll
 from minigraph.tables import leaves

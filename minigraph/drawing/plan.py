@@ -9,7 +9,7 @@ from typing import Any, Optional
 import graphviz
 
 from minigraph.compiler import Compiled
-from minigraph.compiler.primitives import PRIMITIVES
+from minigraph.compiler.program.primitives import PRIMITIVES
 from minigraph.compiler.report import PlanEdge, PlanOperation, PlanProgram, PlanReport, PlanSegment
 from minigraph.drawing.legend import add_legend
 from minigraph.drawing.picture import Picture

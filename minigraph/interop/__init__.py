@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from minigraph.interop import reverse as _reverse  # noqa: F401  files may name its class
 from minigraph.interop.extras import require
+from minigraph.interop.pytorch import reverse as _reverse  # noqa: F401  files may name its class
 
 
 def to_torch(net: Any) -> Any:
@@ -26,7 +26,7 @@ def to_torch(net: Any) -> Any:
     ``MissingExtraError`` where PyTorch is not installed.
     """
     require("torch", "torch")
-    from minigraph.interop import torch_export
+    from minigraph.interop.pytorch.exporter import export as torch_export
 
     return torch_export.to_torch(net)
 
@@ -40,7 +40,7 @@ def save_torch(net: Any, path: Any) -> tuple[Path, Path]:
     anything is written.
     """
     require("torch", "torch")
-    from minigraph.interop import torch_source
+    from minigraph.interop.pytorch.files import source as torch_source
 
     return torch_source.save_torch(net, path)
 
@@ -56,7 +56,7 @@ def load_torch(path: Any) -> Any:
     for a file that holds more than tensors, and ``MissingExtraError`` where PyTorch is not installed.
     """
     require("torch", "torch")
-    from minigraph.interop import stored_structure
+    from minigraph.interop.pytorch.files import structure as stored_structure
 
     return stored_structure.load_torch(path)
 
@@ -79,7 +79,7 @@ def from_torch(module: Any) -> Any:
     ``MissingExtraError`` where PyTorch is not installed.
     """
     require("torch", "torch")
-    from minigraph.interop import torch_import
+    from minigraph.interop.pytorch.importer import trace as torch_import
 
     return torch_import.from_torch(module)
 

@@ -1,7 +1,6 @@
-"""Native kernels: LLVM IR as text, compiled by llvmlite (the optional extra ``fast``).
+"""Programs as native code: kernels strung together into functions that threads can share.
 
-``builder`` writes functions, ``jit`` compiles them and ``object_cache`` keeps the result, ``vectors`` knows
-the registers of the host. The kernels are functions that return text: ``elementwise`` (a fused region,
-with ``transcendental`` for its functions), ``gemm`` with ``gemm_tile`` and ``pack`` (products), ``rows``
-(softmax, sums and copies, row by row). Texts may be joined into one module.
+``operands`` sees arrays as matrices, ``support`` tells what can be native, ``stages`` groups operations,
+``writer`` writes each group as a function, ``pool`` shares them among threads. The innermost loops are in
+``kernels``; ``llvm`` turns text into machine code.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from minigraph.compiler.ir import Op, Program, Value
+from minigraph.compiler.program.ir import Op, Program, Value
 
 
 class _Sum(NamedTuple):

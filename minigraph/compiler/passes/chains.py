@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Callable, NamedTuple
 
-from minigraph.compiler.ir import Op, Program, Value
 from minigraph.compiler.passes.fission import recurrent
+from minigraph.compiler.program.ir import Op, Program, Value
 
 
 class Facts(NamedTuple):

@@ -6,7 +6,7 @@ asked for, such as the one-hot vectors below a first layer, end here.
 
 from __future__ import annotations
 
-from minigraph.compiler.ir import Op, Program, Value
+from minigraph.compiler.program.ir import Op, Program, Value
 
 #: Operations that do something besides giving a result.
 EFFECTS = frozenset({"accumulate", "accumulate_product", "accumulate_rows", "call", "call_back", "draw"})

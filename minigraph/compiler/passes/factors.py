@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigraph.compiler.ir import Op, Program, Value
 from minigraph.compiler.passes.chains import Facts
 from minigraph.compiler.passes.dead import remove_dead
+from minigraph.compiler.program.ir import Op, Program, Value
 
 
 def gather_factors(program: Program, read_elsewhere: frozenset[Value] = frozenset()) -> Program:

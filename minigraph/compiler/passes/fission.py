@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from minigraph.compiler.ir import Op, Program, Value
-from minigraph.compiler.primitives import PRIMITIVES
+from minigraph.compiler.program.ir import Op, Program, Value
+from minigraph.compiler.program.primitives import PRIMITIVES
 
 
 @dataclass(eq=False)

@@ -7,9 +7,9 @@ shape can be one region, for whatever leaves a region comes back on a later leve
 
 from __future__ import annotations
 
-from minigraph.compiler.ir import Op, Value
 from minigraph.compiler.passes.fission import Segment
-from minigraph.compiler.primitives import PRIMITIVES
+from minigraph.compiler.program.ir import Op, Value
+from minigraph.compiler.program.primitives import PRIMITIVES
 
 #: (primitive, operands): an operand is the number of an input or, after those, of an earlier entry.
 Body = tuple[tuple[str, tuple[int, ...]], ...]

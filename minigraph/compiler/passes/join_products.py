@@ -15,8 +15,8 @@ from __future__ import annotations
 import os
 from typing import Iterator, Sequence
 
-from minigraph.compiler.ir import Joined, Op, Parameter, Program, Value
 from minigraph.compiler.passes.fission import recurrent
+from minigraph.compiler.program.ir import Joined, Op, Parameter, Program, Value
 
 
 def joining_wanted() -> bool:

@@ -12,11 +12,11 @@ from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 import networkx as nx
 import numpy as np
 
-from minigraph.compiler.ir import Constant, Op, Parameter, Program, Value
 from minigraph.compiler.passes.dead import remove_dead
 from minigraph.compiler.passes.fission import recurrent
 from minigraph.compiler.passes.join_products import joined_parameters
-from minigraph.compiler.primitives import PRIMITIVES
+from minigraph.compiler.program.ir import Constant, Op, Parameter, Program, Value
+from minigraph.compiler.program.primitives import PRIMITIVES
 
 
 class Window(NamedTuple):

@@ -8,9 +8,9 @@ gradients that the gates of a GRU send to their input, each starts from the one 
 
 from __future__ import annotations
 
-from minigraph.compiler.ir import Op, Program, Value
 from minigraph.compiler.passes.chains import Facts
 from minigraph.compiler.passes.dead import remove_dead
+from minigraph.compiler.program.ir import Op, Program, Value
 
 
 def gather_sums(program: Program, read_elsewhere: frozenset[Value] = frozenset()) -> Program:

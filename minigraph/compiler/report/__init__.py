@@ -8,7 +8,7 @@ from minigraph.compiler.report.data import (
     PlanProgram,
     PlanSegment,
 )
-from minigraph.compiler.report.report import PlanReport
+from minigraph.compiler.report.plan_report import PlanReport
 
 __all__ = [
     "PlanBuffer", "PlanEdge", "PlanFacts", "PlanOperation", "PlanProgram", "PlanReport", "PlanSegment",

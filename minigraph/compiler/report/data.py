@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from minigraph.compiler.ir import Shape
+from minigraph.compiler.program.ir import Shape
 
 #: What memory is for, in the order of the report. A buffer counts for the first that applies.
 GROUPS = (

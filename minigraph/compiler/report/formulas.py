@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, NamedTuple, Sequence, Union
 
-from minigraph.compiler.ir import Constant, Joined, Op, Parameter, Value
+from minigraph.compiler.program.ir import Constant, Joined, Op, Parameter, Value
 
 #: How two operands are written, and how tightly that binds.
 _INFIX = {

@@ -1,0 +1,47 @@
+"""Layers with weights: Linear and what is added or multiplied entry by entry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigraph import nn
+from minigraph.compiler.capture.rules.registry import lowers
+from minigraph.compiler.program.ir import Value
+
+
+@lowers(nn.Linear)
+def _linear(b: Any, module: nn.Linear, x: Value) -> Value:
+    y = b.product(x, b.parameter(module, "weight"))
+    return y if module.bias is None else b.add(y, b.parameter(module, "bias"))
+
+
+def _combine(b: Any, module: Any, primitive: str, attribute: str, x: Value) -> Value:
+    """Combine ``x`` and a parameter in the shapes in which Torch lets them meet."""
+    parameter = b.parameter(module, attribute)
+    if parameter.size == x.size:
+        shape = parameter.shape
+    elif parameter.size == 1 or parameter.ndim == x.ndim:
+        shape = x.shape
+    else:
+        shape = (x.shape[0], *parameter.shape)
+    return b.reshape(b.emit(primitive, b.reshape(x, shape), parameter), x.shape)
+
+
+@lowers(nn.Add, nn.CAdd)
+def _add(b: Any, module: Any, x: Value) -> Value:
+    return _combine(b, module, "add", "bias", x)
+
+
+@lowers(nn.Mul, nn.CMul)
+def _mul(b: Any, module: Any, x: Value) -> Value:
+    return _combine(b, module, "mul", "weight", x)
+
+
+@lowers(nn.AddConstant)
+def _add_constant(b: Any, module: nn.AddConstant, x: Value) -> Value:
+    return b.add(x, module.constant_scalar)
+
+
+@lowers(nn.MulConstant)
+def _multiply_constant(b: Any, module: nn.MulConstant, x: Value) -> Value:
+    return b.mul(x, module.constant_scalar)

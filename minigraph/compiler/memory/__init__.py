@@ -1,0 +1,1 @@
+"""Where the values of a program live, and which of them can share memory."""

@@ -1,0 +1,1 @@
+"""PyTorch: networks exported to it, modules imported from it, and the files of both."""

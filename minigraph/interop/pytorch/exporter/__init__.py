@@ -1,0 +1,1 @@
+"""From a network to a ``torch.nn.Module``: a row for every class of layer."""

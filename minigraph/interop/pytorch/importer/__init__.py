@@ -1,0 +1,1 @@
+"""From a ``torch.nn.Module`` to a network: it is traced, then every call is looked up."""
