@@ -104,8 +104,9 @@ def draw_failure(
 def _values_before(net: gModule, node: Optional[Node]) -> ValuesOf:
     """Return what looks up values, without those that a broken forward left from another pass."""
     late: set[NodeData] = set()
-    if node is not None and not net._ready:
-        late = {other.data for other in net.forwardnodes[net._places[node.data] :]}
+    if node is not None and not net.evaluated:
+        order = [other.data for other in net.forwardnodes]
+        late = set(order[order.index(node.data) :])
     evaluated = values_of_network(net)
     return lambda other: Values() if other.data in late else evaluated(other)
 

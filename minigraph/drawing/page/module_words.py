@@ -7,6 +7,7 @@ from typing import Any
 
 from minigraph.drawing.page.records.graph import Argument
 from minigraph.drawing.words import clean, one_line, shorten
+from minigraph.nn.state import made_with
 
 _LENGTH = 120
 _CONTENTS = 4000
@@ -14,7 +15,7 @@ _CONTENTS = 4000
 
 def arguments_of(module: Any) -> list[Argument]:
     """Return the arguments that ``module`` was made with."""
-    given, named = getattr(module, "_arguments", ((), {}))
+    given, named = made_with(module)
     try:
         bound = inspect.signature(type(module).__init__).bind(module, *given, **named)
     except (TypeError, ValueError):
