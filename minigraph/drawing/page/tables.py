@@ -1,4 +1,4 @@
-"""The four tables of a network for the page: which slot is whose, and the way to its node."""
+"""The four tables of a network for the page: the node of each slot, and the way to it."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ declare namespace Data {
         parameters: RecordedParameter[];
         marks: Mark[];
         reference: Number;  // the RMS that gradients are compared with
-        rules: Record<Trouble, string>;  // how each trouble is told
+        rules: Record<Trouble, string>;  // what each trouble means
     }
 
     /** What traces of networks and of `Unroll`s have in common. */
@@ -265,7 +265,7 @@ declare namespace Data {
     interface DifferenceRow {
         kind: string;  // forward (an output), sum, contribution, parameter, gradInput, output
         where: string;
-        node: number | null;  // null where it is nobody's
+        node: number | null;  // null where it belongs to no node
         source: number | null;
         slot: number | null;
         step: number | null;

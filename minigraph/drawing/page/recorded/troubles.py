@@ -4,12 +4,12 @@ The measure of a gradient is its root mean square (RMS), a size per entry that d
 the tensor. It is compared with the *reference*: the largest RMS among the gradients that the
 caller passed in. Where that is one number, a loss, the first gradients of more than one number
 that it turned into count instead, and gradients of one number are not judged: a loss averaged
-over many entries starts small by right.
+over many entries rightly starts small.
 
 A gradient *vanishes* below ``VANISHING`` times the reference and *explodes* above ``EXPLODING``
 times. It is *zero* where every entry is exactly 0, though it came from a node whose own was not,
-and parameters depend on it: a dead unit, a mask, a wrong slice. (A node that another input of
-exactly zeros goes to, such as a gate times an initial state, passes on zeros by right.) Of each
+and parameters depend on it: a dead unit, a mask, a wrong slice. (A node with another input of
+exactly zeros, such as a gate that multiplies an initial state, rightly passes on zeros.) Of each
 kind the first node in the order of the pass is marked; with several time steps the last in time,
 where the pass begins.
 
@@ -49,7 +49,7 @@ RULES: dict[Trouble, str] = {
     "inf": "the first node, in the order of the pass, with an Inf in its value",
     "vanishing": f"root mean square below {VANISHING:g} times that of the gradient passed to backward",
     "exploding": f"root mean square above {EXPLODING:g} times that of the gradient passed to backward",
-    "zero": "every entry exactly 0, though it came from a node whose gradient was not, "
+    "zero": "every entry is exactly 0, although the gradient of a node it came from is not, "
             "and parameters depend on it",
 }
 _NAMES = {"nan": "NaN", "inf": "Inf"}
@@ -187,7 +187,7 @@ def _node_of(trace: Trace, event: Event) -> Node:
 
 def _forward_cause(node: Node) -> str:
     if not node.data.mapindex:
-        return "the input of the network has it"
+        return "it is in the input of the network"
     return "everything it was given is finite" + (_broken_parameters(node) or ", so it arises here")
 
 

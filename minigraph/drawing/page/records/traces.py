@@ -84,7 +84,7 @@ class _Recorded(TypedDict):
     parameters: list[RecordedParameter]
     marks: list[Mark]
     reference: Number  # the RMS that gradients are compared with
-    rules: dict[Trouble, str]  # how each trouble is told
+    rules: dict[Trouble, str]  # what each trouble means
 
 
 class Recorded(_Recorded, total=False):
@@ -146,7 +146,7 @@ class DifferenceRow(TypedDict):
 
     kind: str  # forward (an output), sum, contribution, parameter, gradInput, output
     where: str
-    node: Optional[int]  # null where it is nobody's
+    node: Optional[int]  # null where it belongs to no node
     source: Optional[int]
     slot: Optional[int]
     step: Optional[int]

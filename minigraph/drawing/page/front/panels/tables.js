@@ -1,4 +1,4 @@
-// The tables of the network: which slot is whose. A click lights what the slot feeds.
+// The tables of the network: the node of each slot. A click lights what the slot feeds.
 
 page.part("tables", () => {
     const {h, graph} = page;

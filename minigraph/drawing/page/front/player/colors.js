@@ -1,4 +1,4 @@
-// Magnitude as colour, and as more than colour: numbers, lengths, and symbols for what is wrong.
+// Magnitude as colour, number and length; symbols for what is wrong.
 
 page.part("colors", () => {
     if (!page.player) return;

@@ -142,8 +142,8 @@ page.part("comparison", () => {
         parting("forward", "Outputs"),
         parting("backward", "Gradients"));
     if (!alike) {
-        panel.element.append(h("p", {class: "trace-why"}, "The two networks are not built alike: the picture is the " +
-            "first's, and what has no counterpart stays blank."));
+        panel.element.append(h("p", {class: "trace-why"}, "The two networks differ in structure: the picture shows the " +
+            "first, and nodes without a counterpart stay blank."));
     }
     if (!same) {
         panel.element.append(h("p", {class: "trace-only"}, only,

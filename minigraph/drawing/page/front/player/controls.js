@@ -92,7 +92,7 @@ page.part("controls", () => {
     panel.element.append(
         h("div", {class: "trace-toolbar", role: "toolbar", "aria-label": "Trace player"},
             h("span", {class: "switch"},
-                button("first", "Begin of the pass (Home)", still(() => player.go(0))),
+                button("first", "Start of the pass (Home)", still(() => player.go(0))),
                 button("back", "Previous node (,)", still(player.previous)),
                 play,
                 button("onward", "Next node (.)", still(player.next)),

@@ -132,8 +132,8 @@ page.part("heat_map", () => {
 
     // -- words ---------------------------------------------------------------------------------------
 
-    const hint = () => (isDifference() ? "A full bar: the norms are 100 % apart. Point at a cell for both."
-        : "The higher the bar, the larger the norm. Point at a cell for its value.");
+    const hint = () => (isDifference() ? "A full bar: the norms are 100 % apart. Point at a cell to see both."
+        : "The higher the bar, the larger the norm. Point at a cell to see its value.");
 
     /** @param {Cell} cell */
     function read({row, column}) {

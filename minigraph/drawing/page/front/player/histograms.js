@@ -91,7 +91,7 @@ page.part("histograms", () => {
     /** @param {Data.Summary | null} summary */
     function withoutHistogram(summary) {
         if (!summary) return "No gradient arrived here: it counts as zero.";
-        return summary.count ? "So large a trace is kept without histograms." : "It is empty.";
+        return summary.count ? "A trace of this size is kept without histograms." : "It is empty.";
     }
 
     // What stands beside the contributions of a step.

@@ -177,7 +177,7 @@ page.part("player", () => {
     page.key(">", "next phase of a node", () => player.nextPhase(), "Trace");
     page.key("<", "previous phase", () => player.previousPhase(), "Trace");
     page.key(" ", "play, pause", () => player.toggle(), "Trace");
-    page.key("Home", "begin of the pass", () => player.go(0), "Trace");
+    page.key("Home", "start of the pass", () => player.go(0), "Trace");
     page.key("End", "whole pass", () => player.go(player.steps.length), "Trace");
     if (unrolled) {
         page.key("]", "later time step", () => player.goTo(Number(player.step.t) + 1), "Trace");

@@ -191,8 +191,8 @@ page.part("step", () => {
             ? ` Time step ${Number(player.step.t) + 1} of ${player.unrolled.T} is in the picture.` : "";
         const listed = player.direction === "backward" && !player.unrolled && parameters.length;
         now.replaceChildren(
-            h("p", null, `The picture shows the norm of the ${what}.${time} Play it (Space) or step (.) to see how it ` +
-                "came about; click a node for its part."),
+            h("p", null, `The picture shows the norm of the ${what}.${time} Play (Space) or step (.) to see how it ` +
+                "came about; click a node to see its part."),
             listed ? h("h3", null, `Gradients of the parameters from this pass: norm${player.second ? ", first | second" : ""}`) : "",
             listed ? h("ul", {class: "trace-parameters"}, parameters.map(parameter)) : "");
         spread.replaceChildren();
