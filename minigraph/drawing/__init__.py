@@ -1,4 +1,4 @@
-"""Pictures of graphs: data (``picture``), Graphviz source (``source``), SVG (``svg``, ``finish``).
+"""Pictures of graphs: data (``picture``), Graphviz source (``source``), SVG (``svg``, ``svg_labels``).
 
 The interactive page is a room of its own, ``page``.
 """

@@ -193,6 +193,12 @@ def _collect(value: Any, found: dict[int, State], casting: bool) -> None:
 _HOLDERS = (State, list, tuple, dict)
 
 
+def made_with(module: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments that a module was made with, those by position and those by name."""
+    given: tuple[tuple[Any, ...], dict[str, Any]] = getattr(module, "_arguments", ((), {}))
+    return given
+
+
 def _replace(owners: Sequence[State], function: Callable[[np.ndarray], np.ndarray]) -> None:
     """Replace every array among the attributes of these modules by ``function(array)``."""
     for owner in owners:

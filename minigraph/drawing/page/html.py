@@ -6,8 +6,8 @@ import html
 import json
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
 
+from minigraph.drawing.page.records import PageData
 from minigraph.drawing.page.svg import variables
 
 #: The front end, in the order of its files, each a script, a style sheet or both. What a script does
@@ -18,8 +18,8 @@ _FRONT = (
     # What the reader works with: a panel, a dialog or a control each.
     ("panels", "details direction help inner minimap search sidebar theme"),
     # What shows recorded passes, if the page has any: the state, then all that shows or moves it.
-    ("player", "player profile heat_cells colors controls heat_map step picture comparison histograms "
-               "splitter"),
+    ("player", "player profile heat_cells colors controls heat_map step surface picture comparison "
+               "histograms splitter"),
     # The longest panel: the last on paper, too.
     ("panels", "tables"),
 )
@@ -52,7 +52,7 @@ script-src 'unsafe-inline'; img-src data:">
 """
 
 
-def page_html(data: dict[str, Any], svg: str) -> str:
+def page_html(data: PageData, svg: str) -> str:
     """Return the page: ``data`` as ``page_data`` makes it, ``svg`` as ``page_svg`` does."""
     return _TEMPLATE.format(
         title=html.escape(data["title"] or data["graph"]["name"] or "graph"),
@@ -60,7 +60,7 @@ def page_html(data: dict[str, Any], svg: str) -> str:
     )
 
 
-def _json(data: dict[str, Any]) -> str:
+def _json(data: PageData) -> str:
     """Return JSON that a ``<script>`` element can hold: nothing in it ends the element."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from minigraph.drawing.page.records.graph import Argument
 from minigraph.drawing.words import clean, one_line, shorten
+from minigraph.nn.state import made_with
 
 _LENGTH = 120
 _CONTENTS = 4000
 
 
-def arguments_of(module: Any) -> list[dict[str, str]]:
-    """Return ``{"name", "value"}`` of each argument that ``module`` was constructed with."""
-    given, named = getattr(module, "_arguments", ((), {}))
+def arguments_of(module: Any) -> list[Argument]:
+    """Return the arguments that ``module`` was made with."""
+    given, named = made_with(module)
     try:
         bound = inspect.signature(type(module).__init__).bind(module, *given, **named)
     except (TypeError, ValueError):
@@ -21,7 +23,7 @@ def arguments_of(module: Any) -> list[dict[str, str]]:
         pairs = [(str(number), value) for number, value in enumerate(given, 1)] + list(named.items())
         return [_argument(name, value) for name, value in pairs]
     signature = bound.signature.parameters
-    found: list[dict[str, str]] = []
+    found: list[Argument] = []
     for name, value in list(bound.arguments.items())[1:]:
         if signature[name].kind is inspect.Parameter.VAR_POSITIONAL:
             found.extend(_argument(f"{name}[{i}]", entry) for i, entry in enumerate(value))
@@ -38,5 +40,5 @@ def contents_of(module: Any) -> str:
     return text[:_CONTENTS] if "\n" in text else ""
 
 
-def _argument(name: str, value: Any) -> dict[str, str]:
+def _argument(name: str, value: Any) -> Argument:
     return {"name": clean(name), "value": shorten(one_line(repr(value)), _LENGTH)}

@@ -1,8 +1,8 @@
 """The page's SVG: one layout whose arrows can point either way, and colours that follow the theme.
 
-What ``finish`` makes of Graphviz's drawing is taken further: every edge has an arrow head at each
-end, of which the style sheet shows one; the colours of the house style become CSS variables
-(those that a user chose stay as they are); cells of tables get outlines to point at.
+What ``svg_labels`` makes of Graphviz's drawing is changed in three ways: every edge has an arrow
+head at each end, of which the style sheet shows one; the colours of the house style become CSS
+variables (those that a user chose stay as they are); cells of tables get outlines to point at.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import re
 import xml.etree.ElementTree as ET
 from typing import Iterable, Optional
 
-from minigraph.drawing.finish import SVG, dress
 from minigraph.drawing.picture import Picture, PictureNode
 from minigraph.drawing.source import dot_source
 from minigraph.drawing.style import CLUSTER_BORDER, CLUSTER_FILL, EDGE, FAINT, FAMILIES, INK, MARKS, WARNING
 from minigraph.drawing.svg import render_svg
+from minigraph.drawing.svg_labels import SVG, label_svg
 
 #: The gap that Graphviz leaves between the tip of an arrow and the outline of a node.
 _TIP = 2.0
@@ -36,17 +36,17 @@ def variables(dark: bool = False) -> dict[str, str]:
 
 def page_svg(picture: Picture) -> str:
     """Return the SVG element of the page, laid out by Graphviz."""
-    root, drawing = dress(render_svg(dot_source(picture, both_ways=True)), picture)
+    root, drawing = label_svg(render_svg(dot_source(picture, both_ways=True)), picture)
     nodes = {f"node{node.id}": node for node in picture.nodes}
     for child in list(drawing):
         if child.tag == f"{{{SVG}}}polygon":
             drawing.remove(child)  # the background is the page's
         elif child.get("id") in nodes:
-            _point_out(child, nodes[child.get("id", "")])
+            _add_outlines(child, nodes[child.get("id", "")])
             _recolor(child, nodes[child.get("id", "")].family)
         else:
             if (child.get("class") or "").startswith("edge"):
-                _turn_both_ways(child)
+                _name_heads(child)
             _recolor(child)
     for text in root.iter(f"{{{SVG}}}text"):
         for hint in text.findall(f"{{{SVG}}}title"):
@@ -88,7 +88,7 @@ def _recolor(group: ET.Element, family: Optional[str] = None) -> None:
     for element in group.iter():
         letters = element.tag in (f"{{{SVG}}}text", f"{{{SVG}}}tspan")
         if own and letters:
-            continue  # letters on a colour of the user's are as dark by night as by day
+            continue  # letters on the user's own colour stay dark in the dark theme, too
         for attribute in ("fill", "stroke"):
             color = element.get(attribute)
             if color in known:
@@ -99,7 +99,7 @@ def _recolor(group: ET.Element, family: Optional[str] = None) -> None:
 # -- arrows ----------------------------------------------------------------------------------------
 
 
-def _turn_both_ways(group: ET.Element) -> None:
+def _name_heads(group: ET.Element) -> None:
     """Tell the two arrow heads apart; where one is not shown, a stub takes the line to the node."""
     line = next(group.iter(f"{{{SVG}}}path"), None)
     heads = list(group.iter(f"{{{SVG}}}polygon"))
@@ -137,7 +137,7 @@ def _beyond(base: Point, tip: Point) -> Point:
 # -- cells ---------------------------------------------------------------------------------------
 
 
-def _point_out(group: ET.Element, node: PictureNode) -> None:
+def _add_outlines(group: ET.Element, node: PictureNode) -> None:
     """Give the outline of a node its class, and each cell an outline of its own."""
     shapes = [
         child for child in group.iter()

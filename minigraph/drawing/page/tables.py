@@ -1,18 +1,19 @@
-"""The four tables of a network for the page: which slot is whose, and the way to its node."""
+"""The four tables of a network for the page: the node of each slot, and the way to it."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Optional
 
 from minigraph.debug.structure import output_nodes
 from minigraph.debug.tables import MIRRORS, TableRow, tables
+from minigraph.drawing.page.records.graph import Row, Tables
 from minigraph.drawing.words import clean
 from minigraph.graph import NodeData
 from minigraph.nn.gmodule import gModule
 from minigraph.nn.identity import Identity
 
 
-def table_rows(net: gModule) -> dict[str, list[dict[str, Any]]]:
+def table_rows(net: gModule) -> Tables:
     """Return the rows of ``debug.tables`` by table, each with its ``chain``.
 
     A chain lists the ids of the nodes that a value passes on its way from the network's
@@ -20,13 +21,14 @@ def table_rows(net: gModule) -> dict[str, list[dict[str, Any]]]:
     """
     report = tables(net)
     ids = {node.data: node.id for node in net.forwardnodes}
+    rows = {name: [_row(net, row, ids) for row in report.table(name)] for name in MIRRORS}
     return {
-        name: [_row(net, row, ids) for row in report.table(name)]
-        for name in MIRRORS
+        "input": rows["input"], "output": rows["output"],
+        "gradOutput": rows["gradOutput"], "gradInput": rows["gradInput"],
     }
 
 
-def _row(net: gModule, row: TableRow, ids: dict[NodeData, int]) -> dict[str, Any]:
+def _row(net: gModule, row: TableRow, ids: dict[NodeData, int]) -> Row:
     chain = _from_input(net, row) if row.table in ("input", "gradInput") else _to_output(net, row)
     return {
         "path": row.path,

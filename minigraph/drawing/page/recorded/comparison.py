@@ -8,26 +8,27 @@ from typing import Any, Iterator, Optional, Union
 from minigraph.debug.names import NodeInfo
 from minigraph.debug.trace_data import Trace, UnrollTrace
 from minigraph.debug.trace_diff import DiffRow
-from minigraph.drawing.page.recorded.summaries import Data, short
+from minigraph.drawing.page.recorded.summaries import short
+from minigraph.drawing.page.records.traces import Difference, DifferenceRow, Place
 from minigraph.drawing.words import clean
 
 #: More differences than anybody reads; the rest is counted.
 ROWS = 400
 
 _STEP = re.compile(r"time step (\d+)/")
-Place = tuple[Optional[int], Optional[int], Optional[int]]
+Owner = tuple[Optional[int], Optional[int], Optional[int]]
 
 
-def difference(first: Union[Trace, UnrollTrace], second: Union[Trace, UnrollTrace]) -> Data:
-    """Return the ``difference`` of the player's data; see ``traces.py``."""
+def difference(first: Union[Trace, UnrollTrace], second: Union[Trace, UnrollTrace]) -> Difference:
+    """Return where two traces differ, and where they part."""
     report = first.diff(second)
     ones, twos = _passes(first), _passes(second)
     match = _match(ones[0], twos[0])
     places = dict(_places(ones[0]))
     for quantity, (node, source, slot) in _places(twos[0]):
         places.setdefault(quantity, (_back(match, node), _back(match, source), slot))
-    rows: list[Data] = []
-    nodes: dict[int, Data] = {}
+    rows: list[DifferenceRow] = []
+    nodes: dict[int, dict[str, float]] = {}
     parted: set[tuple[str, Optional[int], Optional[int]]] = set()
     differing = [row for row in report.rows if not _is_end(row, ones[0], twos[0])]
     for row in differing:
@@ -47,8 +48,13 @@ def difference(first: Union[Trace, UnrollTrace], second: Union[Trace, UnrollTrac
             parted.add((kind, node, step))
     return {
         "same": not differing, "compared": report.compared, "count": len(differing), "rows": rows,
-        "nodes": {str(node): {kind: short(size) for kind, size in known.items()}
-                  for node, known in nodes.items()},
+        "nodes": {
+            str(node): {
+                "forward": short(known["forward"]), "sum": short(known["sum"]),
+                "passed": short(known["passed"]),
+            }
+            for node, known in nodes.items()
+        },
         "first": {
             "forward": _first([each.forward for each in ones], ("forward",), parted, len(ones) > 1),
             "backward": _first([each.nodes for each in ones], ("sum", "passed"), parted, len(ones) > 1),
@@ -80,7 +86,7 @@ def _split(row: DiffRow) -> tuple[Optional[int], str]:
     return (None, row.where) if found is None else (int(found[1]) - 1, row.where[found.end():])
 
 
-def _places(trace: Trace) -> Iterator[tuple[tuple[str, str], Place]]:
+def _places(trace: Trace) -> Iterator[tuple[tuple[str, str], Owner]]:
     """Yield what ``diff`` calls each quantity, and whose it is: node, source and slot."""
     for each in trace.forward:
         yield ("forward", each.node.key), (each.node.id, None, None)
@@ -126,7 +132,7 @@ def _alike(first: Trace, second: Trace, match: dict[int, int]) -> bool:
 def _first(
     steps: list[Any], kinds: tuple[str, ...], parted: set[tuple[str, Optional[int], Optional[int]]],
     timed: bool,
-) -> Optional[Data]:
+) -> Optional[Place]:
     """Return the first node of a pass, and its time step, at which one of the quantities differs."""
     order = list(enumerate(steps))
     for t, events in order if kinds == ("forward",) else order[::-1]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, overload
 
 import numpy as np
 
 from minigraph.debug.measure import shape_of, shape_text
 from minigraph.debug.report import plain
+from minigraph.drawing.page.records.traces import Summary
+from minigraph.drawing.page.records.values import Number
 from minigraph.drawing.page.values import statistics
 from minigraph.tables import leaves
 
@@ -16,32 +18,34 @@ BINS = 16
 #: Up to so many entries a tensor is also written out.
 WRITTEN = 12
 
-Data = dict[str, Any]
 
-
-def facts(value: Any, detailed: bool = True) -> Optional[Data]:
+def summary(value: Any, detailed: bool = True) -> Optional[Summary]:
     """Return what the page tells of a tensor or of all tensors of a table; ``None`` for nothing.
 
-    ``shape`` (text), ``count``, ``norm``, ``rms``, ``mean``, ``std``, ``min`` and ``max`` of the
-    finite entries, how many are ``nan``, ``inf`` or exactly ``zero``; if ``detailed`` also
-    ``bins``, the counts of 16 bins of equal width from ``min`` to ``max``, and the ``values``
-    of a tensor of few.
+    If ``detailed``, with a histogram, and the entries of a tensor that has few.
     """
     arrays = list(tensors(value))
     if not arrays:
         return None
     numbers = np.concatenate([np.ravel(array) for array in arrays])
-    found: Data = {"shape": shape_text(shape_of(value)), "count": int(numbers.size), **statistics(numbers)}
-    finite = numbers[np.isfinite(numbers)] if found["nan"] or found["inf"] else numbers
-    found["zero"] = int(numbers.size - np.count_nonzero(numbers))
-    found["rms"] = rms(finite)
-    if found["norm"] == "inf":  # the squares overflow, the norm need not
-        found["norm"] = plain(found["rms"] * math.sqrt(finite.size))
+    measured = statistics(numbers)
+    finite = numbers[np.isfinite(numbers)]
+    norm = measured["norm"]
+    if norm == "inf":  # the squares overflow, the norm need not
+        norm = plain(rms(finite) * math.sqrt(finite.size))
+    found: Summary = {
+        "shape": shape_text(shape_of(value)), "count": int(numbers.size),
+        "nan": measured["nan"], "inf": measured["inf"],
+        "zero": int(numbers.size - np.count_nonzero(numbers)), "rms": short(rms(finite)),
+        "min": _rounded(finite.min()) if finite.size else None,
+        "max": _rounded(finite.max()) if finite.size else None,
+        "mean": short(measured["mean"]), "std": short(measured["std"]), "norm": short(norm),
+    }
     if detailed and finite.size:
         found["bins"] = _bins(finite)
         if numbers.size <= WRITTEN:
-            found["values"] = [plain(float(number)) for number in numbers]
-    return {key: short(entry) for key, entry in found.items()}
+            found["values"] = [short(float(number)) for number in numbers]
+    return found
 
 
 def tensors(value: Any) -> Iterator[np.ndarray]:
@@ -61,11 +65,18 @@ def rms(numbers: np.ndarray) -> float:
     return largest * float(np.sqrt(np.mean(np.square(numbers / largest))))
 
 
-def short(value: Any) -> Any:
-    """Return numbers with six digits; what JSON has no number for stays text."""
-    if isinstance(value, float):
-        return plain(float(f"{value:.6g}"))
-    return [short(entry) for entry in value] if isinstance(value, list) else value
+@overload
+def short(number: Number) -> Number: ...
+@overload
+def short(number: Optional[Number]) -> Optional[Number]: ...
+def short(number: Optional[Number]) -> Optional[Number]:
+    """Return a number with six digits; what JSON has no number for as text."""
+    found: Optional[Number] = plain(_rounded(number)) if isinstance(number, float) else number
+    return found
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.6g}")
 
 
 def _bins(finite: np.ndarray) -> list[int]:

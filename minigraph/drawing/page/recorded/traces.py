@@ -1,60 +1,28 @@
-"""Recorded passes as plain data for the player.
-
-``traces_data`` returns a list with one object for each trace. A trace of a network::
-
-    kind: "network"
-    title                      what to call it: "first", "second"
-    forward: [event]           in the order of the forward pass
-        {node, facts, state}   facts of the node's output
-    backward: [event]          in the order of the backward pass
-        {node, from: [index], facts, to: [index], state}
-                               contributions that came in and went out, facts of their sum
-    contributions: [{consumer, source, slot, facts}]
-                               ids of nodes; the gradient went from consumer to source
-    parameters: [{name, node, facts, steps: [norm]}]
-    marks: [{kind, pass, node, step, event, text}]
-                               the first node of each trouble (see troubles.py); event is the
-                               0-based place in forward or backward
-    reference                  the RMS that the sizes of gradients are compared with
-    rules: {kind: text}        how troubles are told
-
-``facts`` are those of ``summaries.facts``, null where nothing arrived; ``state`` is ``""``,
-``"nothing"`` or a kind of trouble. Numbers have six digits; what is not finite is text.
-
-A trace of an ``Unroll`` has ``kind: "unroll"``, ``T``, ``parameters``, ``marks`` (with the 0-based
-``step``), ``reference``, ``rules`` and::
-
-    columns: [t]               the time steps of the heat map (all of them, if not too many)
-    heat: {"gradient": [row], "output": [row]}
-        row: {node, values: [norm], states: [state]}, one entry for each column
-    arrivals: [[{output, input, given, later, total}]]
-                               for each column and each output that is fed back, three norms
-    details: {t: {forward, backward, contributions}}
-                               the events of some time steps, of all if they are few enough
-
-The second of two traces also has ``difference``::
-
-    same, compared, count      whether they agree, in how many quantities, how many differ
-    rows: [{kind, where, node, source, slot, step, abs, rel, entry, first, second, note}]
-                               the worst first; node is null where it is nobody's
-    nodes: {id: {forward, sum, passed}}
-                               the largest difference at each node: of its output, of its
-                               gradient, of what it passed on
-    first: {"forward": {node, step}, "backward": {node, step}}
-                               where the two part, in the order of the pass, null for nowhere
-    match: {id: id}            which node of the second is which of the first
-    alike                      whether all nodes and edges match: then one picture serves both
-"""
+"""Recorded passes as plain data for the player: the records of ``records.traces``."""
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence, Union
+from typing import Optional, Sequence, Union
 
 from minigraph.debug.names import NodeInfo
+from minigraph.debug.structure import output_nodes
 from minigraph.debug.trace_data import Trace, UnrollTrace
 from minigraph.drawing.page.recorded.comparison import difference
-from minigraph.drawing.page.recorded.summaries import Data, facts, rms, short, tensors
+from minigraph.drawing.page.recorded.summaries import rms, short, summary, tensors
 from minigraph.drawing.page.recorded.troubles import RULES, first_gradients, judge, marks_of, reference_of
+from minigraph.drawing.page.records.graph import NodeData
+from minigraph.drawing.page.records.traces import (
+    Contribution,
+    Event,
+    HeatRow,
+    NetworkTrace,
+    Pass,
+    RecordedParameter,
+    Summary,
+    TraceData,
+    UnrolledTrace,
+)
+from minigraph.drawing.page.records.values import Number
 from minigraph.drawing.page.values import value_data
 from minigraph.drawing.words import clean
 from minigraph.errors import DrawingError
@@ -71,7 +39,7 @@ EVENTS = 24_000
 CELLS = 60_000
 
 
-def traces_data(traces: Sequence[AnyTrace]) -> list[Data]:
+def traces_data(traces: Sequence[AnyTrace]) -> list[TraceData]:
     """Return what the page's player shows of one trace or of two to compare."""
     if not 1 <= len(traces) <= 2:
         raise DrawingError(f"cannot draw {len(traces)} traces: a page shows one, or compares two")
@@ -80,9 +48,8 @@ def traces_data(traces: Sequence[AnyTrace]) -> list[Data]:
         raise DrawingError(
             "cannot compare a trace of a network with one of an Unroll: trace both as the same"
         )
-    found = [_trace_data(trace, len(traces)) for trace in traces]
-    for title, data in zip(("first", "second") if len(traces) == 2 else ("",), found):
-        data["title"] = title
+    titles = ("first", "second") if len(traces) == 2 else ("",)
+    found = [_trace_data(trace, title, len(traces)) for trace, title in zip(traces, titles)]
     if len(traces) == 2:
         found[1]["difference"] = difference(traces[0], traces[1])
     return found
@@ -99,7 +66,7 @@ def moment_of(trace: AnyTrace, count: int) -> str:
     return f"{which}, time step {len(trace)}" if isinstance(trace, UnrollTrace) else which
 
 
-def put_gradients(records: list[Data], trace: AnyTrace) -> None:
+def put_gradients(records: list[NodeData], trace: AnyTrace) -> None:
     """Give the parameters of the page's nodes the gradients that were recorded, not the present ones."""
     keys = {node.id: NodeInfo.of(node).key for node in network_of(trace).forwardnodes}
     found = {each.name.partition(" (shared by ")[0]: each.value for each in trace.parameters}
@@ -112,26 +79,30 @@ def put_gradients(records: list[Data], trace: AnyTrace) -> None:
             parameter["gradient"] = None if value is None else value_data(value)
 
 
-def _trace_data(trace: AnyTrace, sharing: int) -> Data:
+def _trace_data(trace: AnyTrace, title: str, sharing: int) -> TraceData:
     if isinstance(trace, UnrollTrace):
-        return _unroll_data(trace, sharing)
+        return _unroll_data(trace, title, sharing)
     nodes = sharing * (len(trace.forward) + len(trace.nodes))
     step = _step_data(trace, detailed=nodes <= HISTOGRAMS)
     reference = reference_of(step)
     judge(step, trace, reference, singles=not list(first_gradients(step)))
-    return {
+    found: NetworkTrace = {
         "kind": "network",
-        **step,
+        "title": title,
+        "forward": step["forward"],
+        "backward": step["backward"],
+        "contributions": step["contributions"],
         "parameters": _parameters(trace, trace.net),
         "marks": marks_of([(None, step, trace)], reference),
         "reference": short(reference),
         "rules": RULES,
     }
+    return found
 
 
-def _step_data(trace: Trace, detailed: bool) -> Data:
+def _step_data(trace: Trace, detailed: bool) -> Pass:
     """Return the events of one pass, not yet judged."""
-    contributions: list[Data] = []
+    contributions: list[Contribution] = []
     incoming: dict[int, list[int]] = {}
     outgoing: dict[int, list[int]] = {}
     for each in (each for visited in trace.nodes for each in visited.passed_on):
@@ -140,17 +111,18 @@ def _step_data(trace: Trace, detailed: bool) -> Data:
         outgoing.setdefault(each.consumer.id, []).append(index)
         contributions.append({
             "consumer": each.consumer.id, "source": each.source.id, "slot": each.slot + 1,
-            "facts": facts(each.value, detailed=False),
+            "summary": summary(each.value, detailed=False),
         })
     return {
         "forward": [
-            {"node": each.node.id, "facts": facts(each.value, detailed)} for each in trace.forward
+            {"node": each.node.id, "summary": summary(each.value, detailed), "state": ""}
+            for each in trace.forward
         ],
         "backward": [
             {
                 "node": each.node.id, "from": incoming.get(each.node.id, []),
-                "facts": None if each.norm is None else facts(each.value, detailed),
-                "to": outgoing.get(each.node.id, []),
+                "summary": None if each.norm is None else summary(each.value, detailed),
+                "to": outgoing.get(each.node.id, []), "state": "",
             }
             for each in trace.nodes
         ],
@@ -158,7 +130,7 @@ def _step_data(trace: Trace, detailed: bool) -> Data:
     }
 
 
-def _unroll_data(trace: UnrollTrace, sharing: int) -> Data:
+def _unroll_data(trace: UnrollTrace, title: str, sharing: int) -> UnrolledTrace:
     T = len(trace.steps)
     each_step = sharing * (len(trace.steps[0].forward) + len(trace.steps[0].nodes))
     columns = _spread(T, max(2, CELLS // each_step))
@@ -172,6 +144,7 @@ def _unroll_data(trace: UnrollTrace, sharing: int) -> Data:
         judge(steps[t], trace.steps[t], reference, singles)
     return {
         "kind": "unroll",
+        "title": title,
         "T": T,
         "columns": columns,
         "heat": {
@@ -194,28 +167,28 @@ def _unroll_data(trace: UnrollTrace, sharing: int) -> Data:
     }
 
 
-def _heat(columns: list[list[Data]]) -> list[Data]:
+def _heat(columns: Sequence[Sequence[Event]]) -> list[HeatRow]:
     """Return the rows of the heat map: one for each node, in the order of the pass."""
-    rows = []
+    rows: list[HeatRow] = []
     for events in zip(*columns):
         rows.append({
             "node": events[0]["node"],
-            "values": [None if event["facts"] is None else _norm(event["facts"]) for event in events],
+            "values": [_norm(event["summary"]) for event in events],
             "states": [event["state"] for event in events],
         })
     return rows
 
 
-def _norm(found: Data) -> Any:
-    return "nan" if found["nan"] else "inf" if found["inf"] else found["norm"]
+def _norm(found: Optional[Summary]) -> Optional[Number]:
+    return None if found is None else "nan" if found["nan"] else "inf" if found["inf"] else found["norm"]
 
 
-def _unroll_reference(trace: UnrollTrace, steps: dict[int, Data]) -> float:
+def _unroll_reference(trace: UnrollTrace, steps: dict[int, Pass]) -> float:
     """Return the largest RMS that the caller passed in at any time step.
 
     What an output got back from the next time step is not the caller's, so it does not count.
     """
-    outputs = [node.name for node in trace.net.step._network.outputs]
+    outputs = [node.name for node in output_nodes(trace.net.step)]
     fed = {outputs.index(source) + 1 for source in trace.net.feedback}
     entries = trace.gradOutput if len(outputs) > 1 and is_table(trace.gradOutput) else [trace.gradOutput]
     found = [0.0]
@@ -227,7 +200,7 @@ def _unroll_reference(trace: UnrollTrace, steps: dict[int, Data]) -> float:
     return max(found)
 
 
-def _parameters(trace: AnyTrace, net: gModule) -> list[Data]:
+def _parameters(trace: AnyTrace, net: gModule) -> list[RecordedParameter]:
     owners = {
         key: node.id
         for node in net.forwardnodes if node.module is not None
@@ -235,8 +208,8 @@ def _parameters(trace: AnyTrace, net: gModule) -> list[Data]:
     }
     return [
         {
-            "name": clean(each.name), "node": _owner(each.name, owners), "facts": facts(each.value),
-            "steps": [short(norm) for norm in each.steps],
+            "name": clean(each.name), "node": _owner(each.name, owners),
+            "summary": summary(each.value), "steps": [short(norm) for norm in each.steps],
         }
         for each in trace.parameters
     ]

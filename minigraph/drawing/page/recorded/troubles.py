@@ -4,44 +4,58 @@ The measure of a gradient is its root mean square (RMS), a size per entry that d
 the tensor. It is compared with the *reference*: the largest RMS among the gradients that the
 caller passed in. Where that is one number, a loss, the first gradients of more than one number
 that it turned into count instead, and gradients of one number are not judged: a loss averaged
-over many entries starts small by right.
+over many entries rightly starts small.
 
 A gradient *vanishes* below ``VANISHING`` times the reference and *explodes* above ``EXPLODING``
 times. It is *zero* where every entry is exactly 0, though it came from a node whose own was not,
-and parameters depend on it: a dead unit, a mask, a wrong slice. (A node that another input of
-exactly zeros goes to, such as a gate times an initial state, passes on zeros by right.) Of each
+and parameters depend on it: a dead unit, a mask, a wrong slice. (A node with another input of
+exactly zeros, such as a gate that multiplies an initial state, rightly passes on zeros.) Of each
 kind the first node in the order of the pass is marked; with several time steps the last in time,
 where the pass begins.
 
-All of this works on the records that ``traces.py`` makes.
+All of this works on the records that ``traces`` makes.
 """
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Optional
+from functools import partial
+from typing import Any, Callable, Iterator, Optional
 
 import numpy as np
 
 from minigraph.debug.names import named_parameters
 from minigraph.debug.trace_data import Trace, UnrollTrace
-from minigraph.drawing.page.recorded.summaries import Data
+from minigraph.drawing.page.records.traces import (
+    BackwardEvent,
+    Event,
+    Mark,
+    Pass,
+    State,
+    Summary,
+    Trouble,
+    View,
+)
 from minigraph.drawing.words import clean
 from minigraph.graph import Node, NodeData
+
+#: A time step's number (``None`` for the one pass of a network), its events, and its trace.
+Step = tuple[Optional[int], Pass, Trace]
 
 VANISHING = 1e-3
 EXPLODING = 1e3
 
-RULES = {
+RULES: dict[Trouble, str] = {
     "nan": "the first node, in the order of the pass, with a NaN in its value",
     "inf": "the first node, in the order of the pass, with an Inf in its value",
     "vanishing": f"root mean square below {VANISHING:g} times that of the gradient passed to backward",
     "exploding": f"root mean square above {EXPLODING:g} times that of the gradient passed to backward",
-    "zero": "every entry exactly 0, though it came from a node whose gradient was not, "
+    "zero": "every entry is exactly 0, although the gradient of a node it came from is not, "
             "and parameters depend on it",
 }
+_NAMES = {"nan": "NaN", "inf": "Inf"}
 
 
-def first_gradients(step: Data) -> Iterator[tuple[int, float]]:
+def first_gradients(step: Pass) -> Iterator[tuple[int, float]]:
     """Yield ``(slot, RMS)`` of the gradients that count for the reference.
 
     ``slot`` is the 1-based output of the network by which they came in.
@@ -51,115 +65,129 @@ def first_gradients(step: Data) -> Iterator[tuple[int, float]]:
         queue, seen = [begun], {begun}
         while queue:
             each = step["contributions"][queue.pop()]
-            if each["facts"] is None:
+            if each["summary"] is None:
                 continue
-            if each["facts"]["count"] > 1:
-                yield step["contributions"][begun]["slot"], _rms(each["facts"])
+            if each["summary"]["count"] > 1:
+                yield step["contributions"][begun]["slot"], float(each["summary"]["rms"])
                 continue
             more = [index for index in outgoing.get(each["source"], ()) if index not in seen]
             seen.update(more)
             queue += more
 
 
-def reference_of(step: Data) -> float:
+def reference_of(step: Pass) -> float:
     """Return the reference for one network's pass; 0 where nothing was passed in."""
-    found = [size for _, size in first_gradients(step)]
-    given = [step["contributions"][index]["facts"] for index in step["backward"][0]["to"]]
-    return max([*(found or (_rms(facts) for facts in given if facts)), 0.0])
+    sizes = [size for _, size in first_gradients(step)]
+    given = [step["contributions"][index]["summary"] for index in step["backward"][0]["to"]]
+    return max([*(sizes or [float(each["rms"]) for each in given if each]), 0.0])
 
 
-def judge(step: Data, trace: Trace, reference: float, singles: bool) -> None:
+def judge(step: Pass, trace: Trace, reference: float, singles: bool) -> None:
     """Write into every event of a pass its ``state``: ``''`` where nothing is wrong.
 
     ``singles``: gradients of one number are compared with the reference, too.
     """
     for event in step["forward"]:
-        event["state"] = _broken(event["facts"])
+        event["state"] = _broken(event["summary"])
     trainable = _trainable(trace)
-    states: dict[int, str] = {}
-    sums = {event["node"]: event["facts"] for event in step["backward"]}
-    outputs = {event["node"]: event["facts"] for event in step["forward"]}
+    states: dict[int, State] = {}
+    sums = {event["node"]: event["summary"] for event in step["backward"]}
+    outputs = {event["node"]: event["summary"] for event in step["forward"]}
     excused = {
         event["node"] for event in step["backward"] if len(event["to"]) > 1 and any(
             _is_zero(outputs.get(step["contributions"][index]["source"])) for index in event["to"]
         )
     }
-    for event in step["backward"]:
-        facts = event["facts"]
-        state = "nothing" if facts is None else _broken(facts)
-        if facts is not None and not state:
-            if facts["count"] and facts["zero"] == facts["count"]:
-                came_from = [step["contributions"][index]["consumer"] for index in event["from"]]
+    for visited in step["backward"]:
+        total = visited["summary"]
+        state: State = "nothing" if total is None else _broken(total)
+        if total is not None and not state:
+            if total["count"] and total["zero"] == total["count"]:
+                came_from = [step["contributions"][index]["consumer"] for index in visited["from"]]
                 lost = any(
                     states[node] == "zero" or node not in excused and not _is_zero(sums[node])
                     for node in came_from
                 )
-                state = "zero" if lost and event["node"] in trainable else ""
-            elif reference and event["from"] and facts["count"] > (0 if singles else 1):
-                ratio = _rms(facts) / reference
+                state = "zero" if lost and visited["node"] in trainable else ""
+            elif reference and visited["from"] and total["count"] > (0 if singles else 1):
+                ratio = float(total["rms"]) / reference
                 state = "vanishing" if ratio < VANISHING else "exploding" if ratio > EXPLODING else ""
-        event["state"] = states[event["node"]] = state
+        visited["state"] = states[visited["node"]] = state
 
 
-def marks_of(steps: list[tuple[Optional[int], Data, Trace]], reference: float) -> list[Data]:
-    """Return the first node of each trouble, forward and backward.
-
-    ``steps`` are the time steps, each with its 0-based number (``None`` for the one pass of a
-    network), in the order of time.
-    """
-    found: list[Data] = []
-    for direction, ordered in (("forward", steps), ("backward", steps[::-1])):
-        known: set[str] = set()
-        for t, step, trace in ordered:
-            for place, event in enumerate(step[direction]):
-                state, passed = event["state"], ""
-                if direction == "backward" and state not in ("nan", "inf"):
-                    passed = _makes(step, event)
-                for kind in (state, passed):
-                    group = "number" if kind in ("nan", "inf") else kind
-                    if not kind or kind == "nothing" or group in known:
-                        continue
-                    known.add(group)
-                    found.append({
-                        "kind": kind, "pass": direction, "node": event["node"], "step": t, "event": place,
-                        "text": _text(kind, direction, step, event, trace, reference, bool(passed)),
-                    })
+def marks_of(steps: list[Step], reference: float) -> list[Mark]:
+    """Return the first node of each trouble, forward and backward; ``steps`` are in the order of time."""
+    found: list[Mark] = []
+    known: set[tuple[View, str]] = set()
+    for direction, t, place, event, kind, text in _troubles(steps, reference):
+        group = direction, "number" if kind in ("nan", "inf") else kind
+        if group not in known:
+            known.add(group)
+            found.append({
+                "kind": kind, "pass": direction, "node": event["node"], "step": t, "event": place,
+                "text": text(),
+            })
     return found
 
 
-def _makes(step: Data, event: Data) -> str:
+def _troubles(
+    steps: list[Step], reference: float
+) -> Iterator[tuple[View, Optional[int], int, Event, Trouble, Callable[[], str]]]:
+    """Yield all troubles in the order of each pass: where and what, and what says more of it."""
+    for t, step, trace in steps:
+        for place, event in enumerate(step["forward"]):
+            if (kind := event["state"]) and kind != "nothing":
+                yield "forward", t, place, event, kind, partial(_forward_text, event, kind, trace)
+    for t, step, trace in reversed(steps):
+        for place, visited in enumerate(step["backward"]):
+            state = visited["state"]
+            made = "" if state in ("nan", "inf") else _makes(step, visited)
+            for kind in (state, made):
+                if kind and kind != "nothing":
+                    say = partial(_backward_text, step, visited, kind, trace, reference, bool(made))
+                    yield "backward", t, place, visited, kind, say
+
+
+def _makes(step: Pass, event: BackwardEvent) -> State:
     """Return ``nan`` or ``inf`` where a node makes one from a gradient that has none."""
-    return next(filter(None, (_broken(step["contributions"][index]["facts"]) for index in event["to"])), "")
+    passed_on = (_broken(step["contributions"][index]["summary"]) for index in event["to"])
+    return next((kind for kind in passed_on if kind), "")
 
 
-def _text(
-    kind: str, direction: str, step: Data, event: Data, trace: Trace, reference: float, makes: bool
+def _forward_text(event: Event, kind: Trouble, trace: Trace) -> str:
+    node = _node_of(trace, event)
+    return f"{_NAMES[kind]} in its output: {_forward_cause(node)}{_inside(trace, node, 'forward')}"
+
+
+def _backward_text(
+    step: Pass, event: BackwardEvent, kind: Trouble, trace: Trace, reference: float, makes: bool
 ) -> str:
-    node = next(each for each in trace.net.forwardnodes if each.id == event["node"])
-    if kind in ("vanishing", "exploding"):
-        ratio = _rms(event["facts"]) / reference
+    total = event["summary"]
+    if kind in ("vanishing", "exploding") and total is not None:
+        ratio = float(total["rms"]) / reference
         return f"its gradient is {ratio:.3g} times the size of the one passed in (RMS {reference:.3g})"
     if kind == "zero":
         return "its gradient is exactly zero, though that of a node it comes from is not"
-    what = {"nan": "NaN", "inf": "Inf"}[kind]
-    inside = _inside(trace, node, direction)
-    if direction == "forward":
-        return f"{what} in its output: {_forward_cause(node)}{inside}"
+    node = _node_of(trace, event)
+    inside = _inside(trace, node, "backward")
     if any(each["state"] in ("nan", "inf") for each in step["forward"]):
         inside += "; the forward pass already had NaN or Inf"
     if makes:
-        return f"it makes {what} from a finite gradient{_broken_parameters(node)}{inside}"
+        return f"it makes {_NAMES[kind]} from a finite gradient{_broken_parameters(node)}{inside}"
     if not event["from"]:
-        return f"{what} in the gradient that was passed to backward"
-    arrived = [step["contributions"][index]["facts"] for index in event["from"]]
-    if any(_broken(facts) for facts in arrived):
-        return f"{what} arrives from the next time step or network{inside}"
-    return f"finite contributions overflow to {what} when they are summed"
+        return f"{_NAMES[kind]} in the gradient that was passed to backward"
+    if any(_broken(step["contributions"][index]["summary"]) for index in event["from"]):
+        return f"{_NAMES[kind]} arrives from the next time step or network{inside}"
+    return f"finite contributions overflow to {_NAMES[kind]} when they are summed"
+
+
+def _node_of(trace: Trace, event: Event) -> Node:
+    return next(each for each in trace.net.forwardnodes if each.id == event["node"])
 
 
 def _forward_cause(node: Node) -> str:
     if not node.data.mapindex:
-        return "the input of the network has it"
+        return "it is in the input of the network"
     return "everything it was given is finite" + (_broken_parameters(node) or ", so it arises here")
 
 
@@ -195,13 +223,9 @@ def _trainable(trace: Trace) -> set[int]:
     return {node.id for node in trace.net.forwardnodes if found[node.data]}
 
 
-def _broken(facts: Optional[Data]) -> str:
-    return "" if facts is None else "nan" if facts["nan"] else "inf" if facts["inf"] else ""
+def _broken(found: Optional[Summary]) -> State:
+    return "" if found is None else "nan" if found["nan"] else "inf" if found["inf"] else ""
 
 
-def _is_zero(facts: Optional[Data]) -> bool:
-    return facts is None or facts["zero"] == facts["count"]
-
-
-def _rms(facts: Data) -> float:
-    return float(facts["rms"])
+def _is_zero(found: Optional[Summary]) -> bool:
+    return found is None or found["zero"] == found["count"]

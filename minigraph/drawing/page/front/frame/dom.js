@@ -3,16 +3,31 @@
 {
     const SVG = "http://www.w3.org/2000/svg";
 
+    /**
+     * @template {Element} Made
+     * @param {Made} element
+     * @param {Attributes | null | undefined} attributes
+     * @param {Child[]} children
+     */
     function fill(element, attributes, children) {
         for (const [name, value] of Object.entries(attributes || {})) {
             if (value === null || value === undefined || value === false) continue;
-            if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-            else element.setAttribute(name, value === true ? "" : value);
+            if (typeof value === "function") element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+            else element.setAttribute(name, value === true ? "" : String(value));
         }
-        for (const child of children.flat(Infinity)) {
-            if (child !== null && child !== undefined && child !== false) element.append(child);
-        }
+        add(element, children);
         return element;
+    }
+
+    /**
+     * @param {Element} element
+     * @param {Child[]} children
+     */
+    function add(element, children) {
+        for (const child of children) {
+            if (Array.isArray(child)) add(element, child);
+            else if (child !== null && child !== undefined && child !== false) element.append(typeof child === "number" ? String(child) : child);
+        }
     }
 
     page.h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
@@ -35,13 +50,13 @@
         return text.replace("-", "\u2212").replace("e+", "e");
     };
 
+    page.sizes = (sizes) => (sizes.length ? `(${sizes.join(", ")}${sizes.length === 1 ? "," : ""})` : "number");
+
     // Equal neighbours of a table are written once: {2 × (2, 4), (3,)}.
     page.shape = (value) => {
         if (!value) return "none";
-        if (!value.entries) {
-            if (!value.shape.length) return "number";
-            return `(${value.shape.join(", ")}${value.shape.length === 1 ? "," : ""})`;
-        }
+        if (!("entries" in value)) return page.sizes(value.shape);
+        /** @type {[string, number][]} */
         const runs = [];
         for (const entry of value.entries) {
             const text = page.shape(entry);

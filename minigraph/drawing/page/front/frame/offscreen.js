@@ -1,17 +1,20 @@
 // Only what is near the window takes part in the browser's layout: a thousand nodes stay smooth.
 
-page.part("cull", () => {
+page.part("offscreen", () => {
     const {stage} = page;
     const MARGIN = 0.6;
     const AT_ONCE = 150;
+    /** @typedef {Bounds & {element: Element, hidden: boolean}} Item */
+    /** @type {Set<Item>} */
     const waiting = new Set();
     let working = false;
-    let items = null;
+    /** @type {Item[]} */
+    const items = [];
+    /** @type {{left: number, top: number, right: number, bottom: number, scale: number} | null} */
     let shown = null;
     let printing = false;
 
     function measure() {
-        items = [];
         for (const node of page.nodes.values()) {
             const bounds = page.place(node);
             if (node.box === node.id) items.push({element: node.element, ...bounds, hidden: false});
@@ -21,17 +24,19 @@ page.part("cull", () => {
         }
     }
 
+    /** @param {Transform} place */
     function update({x, y, scale}) {
         const wide = stage.clientWidth / scale;
         const high = stage.clientHeight / scale;
         const [left, top, right, bottom] = [-x / scale, -y / scale, -x / scale + wide, -y / scale + high];
-        const enough = shown && left >= shown.left && top >= shown.top && right <= shown.right && bottom <= shown.bottom;
-        if (enough && scale < shown.scale * 1.4) return;
-        shown = {left: left - MARGIN * wide, top: top - MARGIN * high, right: right + MARGIN * wide,
+        if (shown && left >= shown.left && top >= shown.top && right <= shown.right && bottom <= shown.bottom &&
+            scale < shown.scale * 1.4) return;
+        const reach = {left: left - MARGIN * wide, top: top - MARGIN * high, right: right + MARGIN * wide,
             bottom: bottom + MARGIN * high, scale};
+        shown = reach;
         for (const item of items) {
-            const hidden = item.x > shown.right || item.x + item.width < shown.left ||
-                item.y > shown.bottom || item.y + item.height < shown.top;
+            const hidden = item.x > reach.right || item.x + item.width < reach.left ||
+                item.y > reach.bottom || item.y + item.height < reach.top;
             if (hidden === item.hidden) continue;
             item.hidden = hidden;
             waiting.add(item);
@@ -54,24 +59,25 @@ page.part("cull", () => {
     // On paper everything is there.
     function showAll() {
         waiting.clear();
-        for (const item of items || []) {
+        for (const item of items) {
             item.hidden = false;
             item.element.classList.remove("away");
         }
         shown = null;
         page.picture.classList.remove("far");
     }
+    /** @param {boolean} on */
     function print(on) {
         printing = on;
         if (on) showAll();
-        else if (items) update(page.transform);
+        else if (items.length) update(page.transform);
     }
     window.addEventListener("beforeprint", () => print(true));
     window.addEventListener("afterprint", () => print(false));
     window.matchMedia("print").addEventListener("change", (event) => print(event.matches));
 
     page.on("move", (place) => {
-        if (!items) measure();
+        if (!items.length) measure();
         if (!printing) update(place);
     });
 });

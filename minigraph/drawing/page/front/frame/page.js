@@ -1,30 +1,54 @@
 // The page's heart: the data, events between the parts, and their start.
 
+// biome-ignore lint/correctness/noUnusedVariables: all other scripts use it
 const page = (() => {
-    const data = JSON.parse(document.getElementById("data").textContent);
+    /** @type {Data.PageData} */
+    const data = JSON.parse(document.getElementById("data")?.textContent || "");
+    /** @type {[string, () => void][]} */
     const parts = [];
+    /** @type {Map<string, ((...values: never) => void)[]>} */
     const handlers = new Map();
+    // What the picture shows of them is added by graph.js.
+    const nodes = new Map(data.graph.nodes.map((node) => [node.id, /** @type {PageNode} */ (node)]));
+    const edges = /** @type {PageEdge[]} */ (data.graph.edges);
 
+    /** @type {Page["on"]} */
     function on(event, handler) {
-        if (!handlers.has(event)) handlers.set(event, []);
-        handlers.get(event).push(handler);
+        const known = handlers.get(event);
+        if (known) known.push(handler);
+        else handlers.set(event, [handler]);
     }
 
-    // A part that fails must not take the others with it: its error goes to the console.
+    /**
+     * A part that fails must not take the others with it: its error goes to the console.
+     * @param {string} name
+     * @param {() => void} action
+     */
     function attempt(name, action) {
         try {
             action();
         } catch (error) {
-            console.error(`${name}: ${error.stack || error}`);
+            console.error(`${name}: ${error instanceof Error && error.stack || error}`);
         }
     }
 
+    /** @type {Page["emit"]} */
     function emit(event, ...values) {
-        for (const handler of handlers.get(event) || []) attempt(event, () => handler(...values));
+        for (const handler of handlers.get(event) || []) {
+            attempt(event, () => /** @type {(...values: unknown[]) => void} */ (handler)(...values));
+        }
     }
 
+    /** @type {Page["part"]} */
     function part(name, setup) {
         parts.push([name, setup]);
+    }
+
+    /** @type {Page["node"]} */
+    function node(id) {
+        const found = nodes.get(id);
+        if (!found) throw new Error(`there is no node ${id}`);
+        return found;
     }
 
     function start() {
@@ -34,10 +58,8 @@ const page = (() => {
     }
 
     document.addEventListener("DOMContentLoaded", start);
-    return {
-        data, graph: data.graph, traces: data.traces,
-        nodes: new Map(data.graph.nodes.map((node) => [node.id, node])),
-        edges: data.graph.edges,
-        on, emit, part,
-    };
+    // The other files add the rest.
+    return /** @type {Page} */ ({
+        data, graph: data.graph, traces: data.traces, nodes, edges, on, emit, part, node,
+    });
 })();

@@ -1,12 +1,13 @@
 // Pan and zoom: the picture is moved as a whole, by one transform.
 
-page.part("view", () => {
+page.part("pan_and_zoom", () => {
     const {stage, sheet, picture} = page;
     const {width, height} = picture.viewBox.baseVal;
     const MARGIN = 24;
     const READABLE = 0.5;
     const CLOSE = 0.75;  // how near a node is brought from afar: to be read, with what is around it
     const place = {x: 0, y: 0, scale: 1};
+    /** @type {(() => void) | null} */
     let keep = open;  // how the picture is fitted to new room; null once the reader has moved it
     const limits = () => ({least: Math.min(0.05, whole()), most: 6});
     let frame = 0;
@@ -39,6 +40,7 @@ page.part("view", () => {
         place.y = Math.min(stage.clientHeight - edge, Math.max(edge - height * place.scale, place.y));
     }
 
+    /** @type {Page["pan"]} */
     function pan(dx, dy) {
         keep = null;
         place.x += dx;
@@ -47,6 +49,7 @@ page.part("view", () => {
         move();
     }
 
+    /** @type {Page["zoom"]} */
     function zoom(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
         keep = null;
         const {least, most} = limits();
@@ -58,6 +61,9 @@ page.part("view", () => {
         move();
     }
 
+    /** @typedef {(scale: number, x: number, y: number) => void} Move */
+
+    /** @type {Move} */
     function put(scale, x, y) {
         Object.assign(place, {scale, x, y});
         keepInSight();
@@ -68,11 +74,13 @@ page.part("view", () => {
     const still = window.matchMedia("(prefers-reduced-motion: reduce)");
     let glide = 0;
 
+    /** @type {Move} */
     function glideTo(scale, x, y) {
         cancelAnimationFrame(glide);
         const from = {...place};
         const began = performance.now();
         const last = still.matches ? 0 : 260;
+        /** @param {number} now */
         function onward(now) {
             const part = last ? Math.min(1, (now - began) / last) : 1;
             const eased = 1 - (1 - part) ** 3;
@@ -111,7 +119,7 @@ page.part("view", () => {
     };
 
     page.reveal = (ids) => {
-        const boxes = ids.map((id) => page.place(page.nodes.get(id)));
+        const boxes = ids.map((id) => page.place(page.node(id)));
         if (!boxes.length) return;
         const left = Math.min(...boxes.map((box) => box.x));
         const top = Math.min(...boxes.map((box) => box.y));
@@ -136,7 +144,7 @@ page.part("view", () => {
 
     // All of them if they can be read together, else the first.
     page.revealAll = (ids) => {
-        const boxes = ids.map((id) => page.place(page.nodes.get(id)));
+        const boxes = ids.map((id) => page.place(page.node(id)));
         const wide = Math.max(...boxes.map((box) => box.x + box.width)) - Math.min(...boxes.map((box) => box.x));
         const high = Math.max(...boxes.map((box) => box.y + box.height)) - Math.min(...boxes.map((box) => box.y));
         const most = Math.min((stage.clientWidth - 2 * MARGIN) / wide, (stage.clientHeight - 2 * MARGIN) / high);
@@ -154,11 +162,15 @@ page.part("view", () => {
         else pan(-event.deltaX * lines, -event.deltaY * lines);
     }, {passive: false});
 
+    /** @type {Map<number, PointerEvent>} */
     const fingers = new Map();
     let travelled = 0;
 
+    /** @type {(event: Event, selector: string) => boolean} */
+    const isWithin = (event, selector) => event.target instanceof Element && event.target.closest(selector) !== null;
+
     stage.addEventListener("pointerdown", (event) => {
-        if (event.button > 1 || event.target.closest(".overlay")) return;
+        if (event.button > 1 || isWithin(event, ".overlay")) return;
         if (!fingers.size) travelled = 0;
         fingers.set(event.pointerId, event);
     });
@@ -182,6 +194,7 @@ page.part("view", () => {
         } else pan(dx, dy);
         fingers.set(event.pointerId, event);
     });
+    /** @param {PointerEvent} event */
     function lift(event) {
         if (!fingers.delete(event.pointerId)) return;
         stage.classList.remove("dragging");
@@ -190,12 +203,13 @@ page.part("view", () => {
     window.addEventListener("pointerup", lift);
     window.addEventListener("pointercancel", lift);
     stage.addEventListener("dblclick", (event) => {
-        if (event.target.closest(".node, .overlay")) return;
+        if (isWithin(event, ".node, .overlay")) return;
         const box = stage.getBoundingClientRect();
         zoom(1.6, event.clientX - box.left, event.clientY - box.top);
     });
 
     // The side bar and the strips change the picture's room: what was in the middle stays there.
+    /** @type {{width: number, height: number} | null} */
     let room = null;
     new ResizeObserver(() => {
         const now = {width: stage.clientWidth, height: stage.clientHeight};

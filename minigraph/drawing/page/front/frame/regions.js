@@ -3,12 +3,14 @@
 {
     const h = page.h;
     const graph = page.graph;
+    /** @type {{panel: Panel, tab: HTMLElement, order: number}[]} */
     const side = [];
+    /** @type {(number: number, word: string) => string} */
     const count = (number, word) => `${page.number(number)} ${word}${number === 1 ? "" : "s"}`;
-    const facts = [
+    const about = [
         count(graph.nodes.filter((node) => node.role === "module").length, "module"),
         graph.parameters ? count(graph.parameters, "parameter") : null,
-        graph.inputs ? `${count(graph.inputs, "input")}, ${count(graph.outputs, "output")}` : null,
+        graph.inputs ? `${count(graph.inputs, "input")}, ${count(graph.outputs || 0, "output")}` : null,
     ].filter(Boolean).join(" \u00b7 ");
 
     const tools = h("div", {class: "tools", role: "toolbar", "aria-label": "Page"});
@@ -19,11 +21,12 @@
     const panels = h("div", {class: "panels"});
     const sidebar = h("aside", {id: "side", "aria-label": "Details"}, tabs, panels);
     const header = h("header", {id: "header"},
-        h("div", {class: "heading"}, h("h1", {title: page.data.title}, page.data.title), h("p", {class: "facts"}, facts)),
+        h("div", {class: "heading"}, h("h1", {title: page.data.title}, page.data.title), h("p", {class: "facts"}, about)),
         tools);
 
     const given = document.getElementById("stage");
-    const picture = given.querySelector("svg");
+    const picture = given?.querySelector("svg");
+    if (!given || !picture) throw new Error("there is no picture");
     given.remove();
     const sheet = h("div", {id: "sheet"}, picture);
     stage.append(sheet);
@@ -38,6 +41,7 @@
     page.header = header;
     page.tools = tools;
 
+    /** @param {string} id */
     function show(id) {
         for (const {panel, tab} of side) {
             const chosen = panel.id === id;
@@ -47,6 +51,10 @@
         }
     }
 
+    /**
+     * @param {Panel} panel
+     * @param {number} order
+     */
     function sidePanel(panel, order) {
         const tab = h("button", {class: "tab", role: "tab", id: `tab-${panel.id}`, "aria-controls": `panel-${panel.id}`,
             onclick: () => panel.show()}, panel.title);
@@ -62,7 +70,7 @@
     }
 
     tabs.addEventListener("keydown", (event) => {
-        const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
+        const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
         if (!step) return;
         const now = side.findIndex(({tab}) => tab === document.activeElement);
         const next = side[(now + step + side.length) % side.length];
@@ -72,26 +80,32 @@
         event.stopPropagation();
     });
 
+    /**
+     * @param {Panel} panel
+     * @param {number} order
+     */
     function bottomPanel(panel, order) {
         panel.element = h("section", {class: "strip", id: `panel-${panel.id}`, "aria-label": panel.title});
-        panel.element.style.order = order;
+        panel.element.style.order = String(order);
         panel.show = () => { panel.element.hidden = false; };
         panel.hide = () => { panel.element.hidden = true; };
         under.append(panel.element);
     }
 
-    page.panel = ({id, title, place = "side", order = 50, open = true}) => {
-        const panel = {id, title, get shown() { return !panel.element.hidden; }};
+    page.panel = ({id, title, place = "side", order = 50}) => {
+        const panel = /** @type {Panel} */ ({id, title, get shown() { return !this.element?.hidden; }});
         (place === "bottom" ? bottomPanel : sidePanel)(panel, order);
-        if (place === "bottom" && !open) panel.hide();
         return panel;
     };
 
+    /** @param {Element} tool */
+    const orderOf = (tool) => Number(tool.getAttribute("data-order"));
+
     page.tool = ({id, title, icon, onclick, order = 50}) => {
         const button = h("button", {class: "button quiet", id, title, "aria-label": title, onclick}, icon);
-        button.dataset.order = order;
+        button.dataset.order = String(order);
         tools.append(button);
-        tools.append(...[...tools.children].sort((a, b) => (a.dataset.order || 0) - (b.dataset.order || 0)));
+        tools.append(...[...tools.children].sort((a, b) => orderOf(a) - orderOf(b)));
         return button;
     };
 }

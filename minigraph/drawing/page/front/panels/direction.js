@@ -1,4 +1,4 @@
-// Forward or backward: the arrows turn round, nothing else moves.
+// Forward or backward: the arrows are reversed, nothing else moves.
 
 page.part("direction", () => {
     const {h} = page;
@@ -12,7 +12,7 @@ page.part("direction", () => {
     page.on("view", (view) => {
         for (const [name, button] of Object.entries(buttons)) button.setAttribute("aria-pressed", String(name === view));
     });
-    page.key("b", "turn the arrows round", () => {
+    page.key("b", "reverse the arrows", () => {
         page.setView(page.view === "backward" ? "forward" : "backward");
         page.say(`${page.view} view`);
     }, "Page");

@@ -2,6 +2,7 @@
 
 page.part("help", () => {
     const {h} = page;
+    /** @type {[string, string][]} */
     const GESTURES = [
         ["drag", "move the picture"], ["scroll", "move the picture"], ["Ctrl scroll, pinch", "zoom"],
         ["click a node", "what it is"], ["click an entry of a table", "what it feeds"],
@@ -9,22 +10,24 @@ page.part("help", () => {
         ["Shift \u2190 \u2191 \u2192 \u2193", "move the picture"],
     ];
 
+    /** @type {(name: string, what: string) => Child[]} */
     const keyRow = (name, what) => [h("dt", {}, h("kbd", {}, name)), h("dd", {}, what)];
 
     function contents() {
+        /** @type {Map<string, Child[]>} */
         const groups = new Map();
         for (const {key, what, group} of page.keys.values()) {
             if (!group) continue;
-            if (!groups.has(group)) groups.set(group, []);
-            groups.get(group).push(keyRow(page.keyName(key), what));
+            groups.set(group, [...groups.get(group) || [], keyRow(page.keyName(key), what)]);
         }
         groups.set("Mouse and touch", GESTURES.map(([name, what]) => keyRow(name, what)));
         return [...groups].map(([group, rows]) => h("section", {}, h("h3", {}, group), h("dl", {}, rows)));
     }
 
-    const dialog = h("dialog", {id: "help", "aria-labelledby": "help-title", onclick: (event) => {
+    const dialog = h("dialog", {id: "help", "aria-labelledby": "help-title"});
+    dialog.addEventListener("click", (event) => {
         if (event.target === dialog) dialog.close();
-    }});
+    });
     document.body.append(dialog);
 
     function open() {

@@ -9,13 +9,19 @@ page.part("minimap", () => {
         style: `width: ${size.width}px; height: ${size.height}px`});
     const frame = page.h("div", {class: "frame"});
     const map = page.h("div", {class: "overlay minimap", "aria-hidden": "true", title: "The whole graph (m)"}, canvas, frame);
-    const pen = canvas.getContext("2d");
+    const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     const boxes = [...page.nodes.values()].filter((node) => node.box === node.id);
+    /** @type {Set<Element | null>} */
     let lit = new Set();
     let waiting = 0;
 
     // A canvas knows no variables; pale fills would not be seen at this size.
+    /** @type {Record<string, string>} */
     const STRONG = {"nan-fill": "nan-border", paper: "line"};
+    /**
+     * @param {string | null} paint
+     * @param {(name: string) => string} color
+     */
     function painted(paint, color) {
         const variable = /^var\(--(.+)\)$/.exec(paint || "");
         return variable ? color(STRONG[variable[1]] || variable[1]) : paint;
@@ -24,6 +30,7 @@ page.part("minimap", () => {
     function draw() {
         waiting = 0;
         const style = getComputedStyle(document.documentElement);
+        /** @param {string} name */
         const color = (name) => style.getPropertyValue(`--${name}`).trim();
         pen.setTransform(2 * scale, 0, 0, 2 * scale, 0, 0);
         pen.clearRect(0, 0, width, height);
@@ -33,8 +40,8 @@ page.part("minimap", () => {
         pen.beginPath();
         for (const edge of page.edges) {
             if (!edge.line) continue;
-            const from = page.place(page.nodes.get(edge.source));
-            const to = page.place(page.nodes.get(edge.target));
+            const from = page.place(page.node(edge.source));
+            const to = page.place(page.node(edge.target));
             pen.moveTo(from.x + from.width / 2, from.y + from.height);
             pen.lineTo(to.x + to.width / 2, to.y);
         }
@@ -57,6 +64,7 @@ page.part("minimap", () => {
 
     const soon = () => { if (!waiting) waiting = requestAnimationFrame(draw); };
 
+    /** @param {Transform} place */
     function follow({x, y, scale: zoom}) {
         const left = Math.max(0, -x / zoom * scale);
         const top = Math.max(0, -y / zoom * scale);
@@ -67,6 +75,7 @@ page.part("minimap", () => {
         frame.style.height = `${Math.max(6, bottom - top)}px`;
     }
 
+    /** @param {PointerEvent} event */
     function go(event) {
         if (!(event.buttons & 1)) return;
         const box = canvas.getBoundingClientRect();

@@ -3,12 +3,14 @@
 page.part("search", () => {
     const {h} = page;
     const MOST = 60;
+    /** @typedef {{title: string, hint: string, number: string, text: string, node?: PageNode, row?: Data.Row}} Entry */
+    /** @type {Entry[]} */
     const entries = [
         ...[...page.nodes.values()].filter((node) => node.role === "module" || node.name).map((node) => ({
             title: node.label, hint: node.name ? node.module : "", number: `#${node.id}`, node,
             text: `${node.name} ${node.module} #${node.id} ${node.location} ${node.description} ${node.marks.join(" ")}`,
         })),
-        ...Object.values(page.graph.tables).flat().map((row) => ({
+        ...[...page.rows.values()].map((row) => ({
             title: row.path, hint: row.label, number: "slot", row, text: `${row.path} ${row.python} ${row.label}`,
         })),
     ].map((entry) => ({...entry, text: entry.text.toLowerCase()}));
@@ -18,10 +20,15 @@ page.part("search", () => {
         "aria-label": "Search nodes and slots"});
     const list = h("ul", {id: "found", role: "listbox", "aria-label": "Results", hidden: true});
     const box = h("div", {class: "search"}, input, h("kbd", {"aria-hidden": "true"}, "/"), list);
+    /** @type {Entry[]} */
     let found = [];
     let chosen = -1;
 
-    // Names that begin with the words come first, then names that contain them, then the rest.
+    /**
+     * Names that begin with the words come first, then names that contain them, then the rest.
+     * @param {Entry} entry
+     * @param {string[]} words
+     */
     function rank(entry, words) {
         const title = entry.title.toLowerCase();
         if (!words.every((word) => entry.text.includes(word) || title.includes(word))) return -1;
@@ -31,15 +38,17 @@ page.part("search", () => {
 
     function look() {
         const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-        found = !words.length ? [] : entries.map((entry) => [rank(entry, words), entry])
-            .filter(([order]) => order >= 0)
-            .sort((a, b) => a[0] - b[0] || a[1].title.localeCompare(b[1].title, "en", {numeric: true})).map(([, entry]) => entry);
-        page.mark("found", {nodes: found.filter((entry) => entry.node).map((entry) => entry.node.id)});
+        found = !words.length ? [] : entries.map((entry) => ({order: rank(entry, words), entry}))
+            .filter(({order}) => order >= 0)
+            .sort((a, b) => a.order - b.order || a.entry.title.localeCompare(b.entry.title, "en", {numeric: true}))
+            .map(({entry}) => entry);
+        page.mark("found", {nodes: found.flatMap(({node}) => (node ? [node.id] : []))});
         choose(found.length ? 0 : -1);
         show(words.length > 0);
         if (words.length) page.say(`${found.length} found`);
     }
 
+    /** @param {boolean} on */
     function show(on) {
         list.hidden = !on;
         input.setAttribute("aria-expanded", String(on));
@@ -53,6 +62,7 @@ page.part("search", () => {
         if (found.length > MOST) list.append(h("li", {class: "none"}, `and ${page.number(found.length - MOST)} more`));
     }
 
+    /** @param {number} index */
     function choose(index) {
         chosen = index;
         [...list.querySelectorAll("[role=option]")].forEach((option, i) => {
@@ -63,15 +73,16 @@ page.part("search", () => {
         else input.removeAttribute("aria-activedescendant");
     }
 
-    function take(entry) {
+    /** @param {Entry} entry */
+    function take({node, row}) {
         show(false);
         page.mark("found");
         input.blur();
         page.stage.focus({preventScroll: true});
-        if (entry.row) {
-            page.selectSlot(entry.row.path);
-            page.reveal([entry.row.node]);
-        } else page.select(entry.node.id, {center: true});
+        if (row) {
+            page.selectSlot(row.path);
+            page.reveal([row.node]);
+        } else if (node) page.select(node.id, {center: true});
     }
 
     input.addEventListener("input", look);

@@ -1,7 +1,7 @@
 // The side bar can make room for the picture.
 
 page.part("sidebar", () => {
-    const side = document.getElementById("side");
+    const side = /** @type {HTMLElement} */ (document.getElementById("side"));
     const button = page.tool({order: 70, id: "toggle-side", title: "Side bar (s)", icon: page.icon("side"), onclick: turn});
     button.setAttribute("aria-controls", "side");
     button.setAttribute("aria-expanded", "true");

@@ -5,20 +5,21 @@ page.part("theme", () => {
     const KEY = "minigraph-theme";
     let chosen = "";
     // A page opened from a file may not be allowed to keep anything.
-    try { chosen = localStorage.getItem(KEY) || ""; } catch (error) { chosen = ""; }
+    try { chosen = localStorage.getItem(KEY) || ""; } catch { chosen = ""; }
     chosen = page.data.theme || chosen;  // inside another page: as that one has it
 
     function apply() {
-        page.theme = chosen || (system.matches ? "dark" : "light");
+        page.theme = (chosen || (system.matches ? "dark" : "light")) === "dark" ? "dark" : "light";
         document.documentElement.dataset.theme = page.theme;
-        button.setAttribute("aria-label", page.theme === "dark" ? "Light colours" : "Dark colours");
-        button.title = `${button.getAttribute("aria-label")} (d)`;
+        const other = page.theme === "dark" ? "Light colours" : "Dark colours";
+        button.setAttribute("aria-label", other);
+        button.title = `${other} (d)`;
         page.emit("theme", page.theme);
     }
 
     function turn() {
         chosen = page.theme === "dark" ? "light" : "dark";
-        try { localStorage.setItem(KEY, chosen); } catch (error) { page.say("The choice lasts until the page is closed."); }
+        try { localStorage.setItem(KEY, chosen); } catch { page.say("The choice lasts until the page is closed."); }
         apply();
     }
 

@@ -1,32 +1,31 @@
-// Magnitude as colour, and as more than colour: numbers, lengths, and symbols for what is wrong.
+// Magnitude as colour, number and length; symbols for what is wrong.
 
-page.part("player_colors", () => {
+page.part("colors", () => {
     if (!page.player) return;
     const {player} = page;
     const {h, s} = page;
     const DECADES = 12;
 
-    const scale = player.scale = {};
     player.symbols = {nan: "NaN", inf: "\u221e", zero: "0", vanishing: "\u25bc", exploding: "\u25b2",
         nothing: "\u2013"};
     player.kinds = {nan: "NaN", inf: "Inf", zero: "zero", vanishing: "vanishing", exploding: "exploding",
         nothing: "no gradient"};
 
     // The norm of what an event left at its node: a number, "nan" or "inf", or null for nothing.
-    player.normOf = (facts) => {
-        if (!facts) return null;
-        return facts.nan ? "nan" : facts.inf ? "inf" : facts.norm;
+    player.normOf = (summary) => {
+        if (!summary) return null;
+        return summary.nan ? "nan" : summary.inf ? "inf" : summary.norm;
     };
 
-    function range(direction) {
+    /** @param {Data.View} direction */
+    function rangeOf(direction) {
         let low = Infinity;
         let high = 0;
         for (const each of [player.trace, player.second]) {
             if (!each) continue;
             for (const t of player.times) {
-                const pass = player.passAt(t, each);
-                for (const event of pass ? pass[direction] : []) {
-                    const norm = player.normOf(event.facts);
+                for (const event of player.passOf(each, t)?.[direction] || []) {
+                    const norm = player.normOf(event.summary);
                     if (typeof norm !== "number" || !norm) continue;
                     low = Math.min(low, norm);
                     high = Math.max(high, norm);
@@ -40,32 +39,38 @@ page.part("player_colors", () => {
         return {low: Math.max(bottom, top - DECADES), high: top};
     }
 
-    const ranges = {forward: range("forward"), backward: range("backward")};
-    scale.range = () => ranges[player.direction];
+    const ranges = {forward: rangeOf("forward"), backward: rangeOf("backward")};
+    const range = () => ranges[player.direction];
 
-    // From 0 (small) to 1 (large).
-    scale.part = (norm) => {
+    /** @type {Scale["part"]} */
+    function part(norm) {
         if (typeof norm !== "number") return norm === null ? 0 : 1;
-        const {low, high} = scale.range();
+        const {low, high} = range();
         return norm ? Math.max(0, Math.min(1, (Math.log10(norm) - low) / (high - low))) : 0;
-    };
+    }
 
     const isDark = () => document.documentElement.dataset.theme === "dark";
+    /** @type {(part: number, from: number, to: number) => number} */
     const mix = (part, from, to) => from + part * (to - from);
 
-    // From a pale blue over green to orange; always further from the paper, so that it works in grey.
-    // Strong colours are for bars and lines, the others for boxes with words in them.
-    scale.ramp = (part, strong = false) => {
+    /**
+     * From a pale blue over green to orange; always further from the paper, so that it works in grey.
+     * @type {Scale["ramp"]}
+     */
+    function ramp(part, strong = false) {
         const [from, to] = isDark() ? (strong ? [0.45, 0.8] : [0.3, 0.54]) : (strong ? [0.8, 0.58] : [0.955, 0.77]);
         const chroma = isDark() ? mix(part, 0.045, 0.13) : mix(part, 0.03, 0.15);
         return `oklch(${mix(part, from, to).toFixed(3)} ${chroma.toFixed(3)} ${mix(part, 250, 45).toFixed(0)})`;
-    };
+    }
 
-    scale.color = (norm, strong = false) => {
+    /** @type {Scale["color"]} */
+    function color(norm, strong = false) {
         if (norm === null || norm === 0) return "var(--paper)";
         if (typeof norm !== "number") return "var(--nan-fill)";
-        return scale.ramp(scale.part(norm), strong);
-    };
+        return ramp(part(norm), strong);
+    }
+
+    player.scale = {range, part, ramp, color};
 
     // A number of two or three digits, short enough for a picture.
     player.brief = (value) => {
@@ -79,11 +84,10 @@ page.part("player_colors", () => {
 
     // A bar as long as the magnitude is large on the scale.
     player.bar = (norm) => {
-        const bar = h("span", {class: "trace-bar", "aria-hidden": "true"},
-            h("span", {class: typeof norm === "string" ? "broken" : ""}));
-        bar.firstChild.style.width = `${norm ? Math.max(3, 100 * scale.part(norm)) : 0}%`;
-        if (typeof norm === "number") bar.firstChild.style.background = scale.color(norm, true);
-        return bar;
+        const inner = h("span", {class: typeof norm === "string" ? "broken" : ""});
+        inner.style.width = `${norm ? Math.max(3, 100 * part(norm)) : 0}%`;
+        if (typeof norm === "number") inner.style.background = color(norm, true);
+        return h("span", {class: "trace-bar", "aria-hidden": "true"}, inner);
     };
 
     // -- the legend ----------------------------------------------------------------------------------
@@ -91,8 +95,13 @@ page.part("player_colors", () => {
     const WIDTH = 150;
     const EDGE = 15;
     const STEPS = 24;
+    /** @type {Exclude<Data.State, "">[]} */
     const ORDER = ["vanishing", "exploding", "zero", "nan", "inf", "nothing"];
 
+    /**
+     * @param {number} power
+     * @param {number} x
+     */
     function tick(power, x) {
         const plain = Math.abs(power) <= 2 || power % 1;
         const text = plain ? player.brief(Number((10 ** power).toPrecision(2)))
@@ -101,8 +110,9 @@ page.part("player_colors", () => {
     }
 
     function wedge() {
-        const {low, high} = scale.range();
+        const {low, high} = range();
         const every = high - low <= 2 ? 0.5 : Math.ceil((high - low) / 4);
+        /** @type {SVGElement[]} */
         const ticks = [];
         for (let power = every < 1 ? low : Math.ceil(low); power <= high + 1e-9; power += every) {
             ticks.push(tick(power, EDGE + (WIDTH * (power - low)) / (high - low)));
@@ -110,7 +120,7 @@ page.part("player_colors", () => {
         const bars = Array.from({length: STEPS}, (_, k) => {
             const tall = (7 * (k + 1)) / STEPS;
             return s("rect", {x: EDGE + (k * WIDTH) / STEPS, y: 9 - tall, width: WIDTH / STEPS + 0.5, height: 2 + tall,
-                fill: scale.ramp((k + 0.5) / STEPS, true)});
+                fill: ramp((k + 0.5) / STEPS, true)});
         });
         const full = WIDTH + 2 * EDGE;
         return s("svg", {width: full, height: 26, viewBox: `0 0 ${full} 26`, "aria-hidden": "true"}, bars, ticks);
@@ -118,10 +128,10 @@ page.part("player_colors", () => {
 
     // The ramp with its numbers, and the symbols that occur.
     player.legend = () => {
-        const {low, high} = scale.range();
+        const {low, high} = range();
         const states = new Set(player.steps.map((step) => step.event.state));
         const symbols = ORDER.filter((state) => states.has(state)).map((state) =>
-            h("span", {class: `trace-symbol ${state}`, title: player.trace.rules[state] || "no gradient arrived"},
+            h("span", {class: `trace-symbol ${state}`, title: state === "nothing" ? "no gradient arrived" : player.trace.rules[state]},
                 h("b", null, player.symbols[state]), player.symbols[state] === player.kinds[state] ? "" : ` ${player.kinds[state]}`));
         return h("div", {class: "trace-legend", role: "img", "aria-label": "Colour and length tell the norm, from " +
             `${player.brief(10 ** low)} to ${player.brief(10 ** high)}, on a logarithmic scale`},

@@ -6,14 +6,16 @@ page.copy = (() => {
     if (page.traces.length < 2) return null;
     const {picture, drawing, s} = page;
     const GAP = 60;
-    const copy = drawing.cloneNode(true);
+    const copy = /** @type {SVGGElement} */ (drawing.cloneNode(true));
     const {x, y, width, height} = picture.viewBox.baseVal;
     const beside = width <= 1.6 * height;
     const TITLE = 30;
     const shift = beside ? {x: width + GAP, y: 0} : {x: 0, y: height + GAP};
+    /** @type {Map<number, SVGGElement>} */
     const elements = new Map();
+    /** @type {Copy["lines"]} */
     const lines = new Map();
-    for (const element of copy.querySelectorAll("[id]")) {
+    for (const element of /** @type {NodeListOf<SVGGElement>} */ (copy.querySelectorAll("[id]"))) {
         if (element.classList.contains("edge")) lines.set(element.id, element);
         if (element.classList.contains("node")) elements.set(Number(element.dataset.id), element);
         element.removeAttribute("id");
@@ -26,6 +28,7 @@ page.copy = (() => {
         for (const element of copy.querySelectorAll(`.${name}`)) element.classList.remove(name);
     }
     const frame = s("g", {class: "trace-copy", transform: `translate(${shift.x} ${shift.y})`}, copy);
+    /** @type {(text: string, right: number, down: number) => SVGElement} */
     const heading = (text, right, down) => s("text", {class: "trace-heading", "text-anchor": "middle",
         x: x + width / 2 + right, y: y + height + 18 + down}, text);
     picture.append(frame, heading("first", 0, 0), heading("second", shift.x, shift.y));
@@ -33,30 +36,30 @@ page.copy = (() => {
         ? `${x} ${y} ${2 * width + GAP} ${height + TITLE}`
         : `${x} ${y} ${width} ${2 * height + GAP + TITLE}`);
 
-    const records = new Map();
+    /** @type {Copy["nodes"]} */
+    const nodes = new Map();
     for (const node of page.nodes.values()) {
         const element = elements.get(node.box);
-        if (!element) continue;
-        const cell = node.box === node.id ? null : element.querySelector(`.cell[data-id="${node.id}"]`);
-        const shapes = cell ? [cell] : [...element.querySelectorAll(".outline")];
-        records.set(node.id, {element, cell, shapes, copied: true});
+        if (element) nodes.set(node.id, page.shapesOf(node, element));
     }
-    return {drawing: copy, records, lines, beside};
+    return {drawing: copy, nodes, lines, beside};
 })();
 
-page.part("player_two", () => {
-    if (!page.player || !page.copy) return;
+page.part("comparison", () => {
+    if (!page.player?.second || !page.copy) return;
     const {player, h, copy} = page;
-    const {difference} = player.second;
+    const {second} = page.player;
+    const {difference} = second;
     const back = new Map(Object.entries(difference.match).map(([one, two]) => [two, Number(one)]));
-    player.home = (id) => (back.has(id) ? back.get(id) : id);
-    const surface = new player.Surface(copy.drawing, (id) => copy.records.get(id) || null,
-        (edge) => copy.lines.get(edge.element) || null);
-    player.surfaces.push({surface, which: player.second, home: player.home});
+    player.home = (id) => back.get(id) ?? id;
+    const surface = new player.Surface(copy.drawing, (id) => copy.nodes.get(id),
+        (edge) => (edge.element ? copy.lines.get(edge.element) : null));
+    player.surfaces.push({surface, trace: second, home: player.home});
 
     // -- the table --------------------------------------------------------------------------------------
 
     const panel = page.panel({id: "difference", title: "Difference", order: 5});
+    /** @type {Record<string, string>} */
     const KINDS = {forward: "output", sum: "gradient", contribution: "contribution", parameter: "parameter",
         gradInput: "gradInput", output: "net output"};
     const {rows} = difference;
@@ -66,6 +69,7 @@ page.part("player_two", () => {
     const body = h("ol", {class: "trace-differences"});
     const SHOWN = 120;
 
+    /** @param {Data.DifferenceRow} row */
     function placeOf(row) {
         const {labelOf} = player;
         if (row.kind === "contribution" && row.node !== null && row.source !== null) {
@@ -74,6 +78,9 @@ page.part("player_two", () => {
         return row.node === null ? row.where : labelOf(row.node);
     }
 
+    /** @typedef {Data.Place & {kind: string}} Target where a row leads */
+
+    /** @param {Target} row */
     function goTo(row) {
         const direction = row.kind === "forward" || row.kind === "output" ? "forward" : "backward";
         player.pause();
@@ -83,23 +90,28 @@ page.part("player_two", () => {
         page.reveal([row.node]);
     }
 
+    /** @type {(row: Target, text: string) => HTMLElement} */
     const link = (row, text) => h("button", {class: "link", onclick: () => goTo(row)}, text);
     const sizes = rows.map((row) => row.abs).filter((size) => typeof size === "number");
     const most = Math.log10(Math.max(...sizes, 1e-300));
 
-    // Four powers of ten fit on a bar; what cannot be subtracted has a hatched one.
+    /**
+     * Four powers of ten fit on a bar; what cannot be subtracted has a hatched one.
+     * @param {Data.Number} size
+     */
     function bar(size) {
         const inner = h("span", {class: typeof size === "string" ? "broken" : "plain"});
         inner.style.width = typeof size === "string" ? "100%" : `${Math.max(3, 100 + 25 * (Math.log10(size) - most))}%`;
         return h("span", {class: "trace-bar", "aria-hidden": "true"}, inner);
     }
 
+    /** @param {Data.DifferenceRow} row */
     function item(row) {
         const {brief} = player;
         const where = `${row.step === null ? "" : `t = ${row.step + 1}: `}${placeOf(row)}`;
         const part = typeof row.rel === "number" ? `${brief(100 * row.rel)} %` : brief(row.rel);
         return h("li", null,
-            h("div", null, row.node === null ? h("b", null, where) : link(row, where),
+            h("div", null, row.node === null ? h("b", null, where) : link({...row, node: row.node}, where),
                 h("span", {class: "hint"}, ` ${KINDS[row.kind]}${row.note ? `, ${row.note}` : ""}`)),
             h("div", {class: "tabular", title: row.entry ? `largest difference at ${row.entry}` : null},
                 bar(row.abs), ` ${brief(row.abs)} (${part}) `,
@@ -110,6 +122,10 @@ page.part("player_two", () => {
         body.replaceChildren(...rows.filter((row) => !only.value || row.kind === only.value).slice(0, SHOWN).map(item));
     }
 
+    /**
+     * @param {Data.View} pass
+     * @param {string} title
+     */
     function parting(pass, title) {
         const first = difference.first[pass];
         const kind = pass === "forward" ? "forward" : "sum";
@@ -126,8 +142,8 @@ page.part("player_two", () => {
         parting("forward", "Outputs"),
         parting("backward", "Gradients"));
     if (!alike) {
-        panel.element.append(h("p", {class: "trace-why"}, "The two networks are not built alike: the picture is the " +
-            "first's, and what has no counterpart stays blank."));
+        panel.element.append(h("p", {class: "trace-why"}, "The two networks differ in structure: the picture shows the " +
+            "first, and nodes without a counterpart stay blank."));
     }
     if (!same) {
         panel.element.append(h("p", {class: "trace-only"}, only,

@@ -1,6 +1,6 @@
 // The strip under the picture: play and step, the profile of the pass, the scale, the marks.
 
-page.part("player_controls", () => {
+page.part("controls", () => {
     if (!page.player) return;
     const {player, h, s} = page;
     const panel = page.panel({id: "player", title: "Trace", place: "bottom", order: 10});
@@ -8,15 +8,19 @@ page.part("player_controls", () => {
         first: "M3 3V13M13 3V13L5 8Z", back: "M11 3V13L3.5 8Z", play: "M4.5 2.5V13.5L13 8Z", pause: "M5 3V13M11 3V13",
         onward: "M5 3V13L12.5 8Z", last: "M13 3V13M3 3V13L11 8Z", earlier: "M10 3L5 8L10 13", later: "M6 3L11 8L6 13",
     };
+    /** @type {[number, string][]} */
     const SPEEDS = [[0.4, "slow"], [1, "normal speed"], [2.5, "fast"], [13, "8 nodes/s"], [48, "30 nodes/s"]];
     const PHASES = {backward: ["receives", "sums", "passes on"], forward: ["takes its inputs", "computes"]};
 
     // -- the buttons ---------------------------------------------------------------------------------
 
+    /** @param {keyof typeof ICONS} name */
     const icon = (name) => s("svg", {viewBox: "0 0 16 16", class: `trace-icon ${name}`, "aria-hidden": "true"},
         s("path", {d: ICONS[name]}));
+    /** @type {(name: keyof typeof ICONS, title: string, onclick: () => void) => HTMLElement} */
     const button = (name, title, onclick) => h("button",
         {class: "button", title, "aria-label": title.replace(/ \([^)]*\)$/, ""), onclick}, icon(name));
+    /** @type {(action: () => void) => () => void} */
     const still = (action) => () => {
         player.pause();
         action();
@@ -29,9 +33,9 @@ page.part("player_controls", () => {
         SPEEDS.map(([value, text]) => h("option", {value, selected: value === 1}, text)));
     const time = h("span", {class: "tabular"});
     const times = player.unrolled ? h("span", {class: "trace-times"},
-        button("earlier", "Earlier time step ([)", still(() => player.goTo(player.step.t - 1))),
+        button("earlier", "Earlier time step ([)", still(() => player.goTo(Number(player.step.t) - 1))),
         time,
-        button("later", "Later time step (])", still(() => player.goTo(player.step.t + 1)))) : "";
+        button("later", "Later time step (])", still(() => player.goTo(Number(player.step.t) + 1)))) : "";
 
     function setSpeed() {
         player.speed = Number(speed.value);
@@ -42,8 +46,13 @@ page.part("player_controls", () => {
     player.home ||= (id) => id;
 
     // What is wrong in a word, unless the symbol is that word.
+    /** @param {Data.Trouble} kind */
     const words = (kind) => (player.symbols[kind] === player.kinds[kind] ? "" : `${player.kinds[kind]} `);
 
+    /**
+     * @param {Data.Mark} mark
+     * @param {Data.TraceData} which
+     */
     function chip(mark, which) {
         const node = which === player.trace ? mark.node : player.home(mark.node);
         const where = `${player.labelOf(node)}${mark.step === null ? "" : `, t = ${mark.step + 1}`}`;
@@ -57,11 +66,12 @@ page.part("player_controls", () => {
 
     const chips = h("div", {class: "trace-chips"});
     function showMarks() {
-        const found = [player.trace, player.second].filter(Boolean)
+        const found = (player.second ? [player.trace, player.second] : [player.trace])
             .flatMap((which) => which.marks.map((mark) => chip(mark, which)));
         const none = h("span", {class: "hint"}, "No NaN or Inf, nothing vanishes, explodes or is exactly zero.");
-        const rules = Object.entries(player.trace.rules).map(([kind, text]) =>
-            [h("dt", null, `${player.symbols[kind]} ${player.kinds[kind]}`), h("dd", null, text)]);
+        const kinds = /** @type {Data.Trouble[]} */ (Object.keys(player.trace.rules));
+        const rules = kinds.map((kind) =>
+            [h("dt", null, `${player.symbols[kind]} ${player.kinds[kind]}`), h("dd", null, player.trace.rules[kind])]);
         chips.replaceChildren(...(found.length ? found : [none]),
             h("details", {class: "trace-rules"}, h("summary", null, "How this is decided"), h("dl", null, rules)));
     }
@@ -82,13 +92,13 @@ page.part("player_controls", () => {
     panel.element.append(
         h("div", {class: "trace-toolbar", role: "toolbar", "aria-label": "Trace player"},
             h("span", {class: "switch"},
-                button("first", "Begin of the pass (Home)", still(() => player.go(0))),
+                button("first", "Start of the pass (Home)", still(() => player.go(0))),
                 button("back", "Previous node (,)", still(player.previous)),
                 play,
                 button("onward", "Next node (.)", still(player.next)),
                 button("last", "Whole pass (End)", still(() => player.go(player.steps.length)))),
             times, counter, speed, aside ? "" : more),
-        player.profile.element,
+        player.profile,
         h("div", {class: "trace-under"}, chips, legend),
         aside ? "" : player.body);
 
@@ -96,30 +106,30 @@ page.part("player_controls", () => {
     if (aside) {
         let reading = true;
         aside.element.append(player.body);
-        document.querySelector(".tabs").addEventListener("click", () => { reading = aside.shown; });
-        player.onChange((how) => {
-            if (["pause", "theme"].includes(how) || !player.started || (how === "select" && !reading)) return;
+        document.querySelector(".tabs")?.addEventListener("click", () => { reading = aside.shown; });
+        player.onChange((cause) => {
+            if (["pause", "theme"].includes(cause) || !player.started || (cause === "select" && !reading)) return;
             reading = true;
             aside.show();
         });
         page.on("select", (node) => { if (node && reading) aside.show(); });
     }
 
-    player.onChange((how) => {
+    player.onChange((cause) => {
         const {steps, index, whole, direction} = player;
         const name = player.playing ? "Pause" : "Play";
-        play.replaceChildren(icon(name.toLowerCase()));
+        play.replaceChildren(icon(player.playing ? "pause" : "play"));
         play.setAttribute("aria-label", name);
         play.title = `${name} (Space)`;
-        if (how === "pause") return;
+        if (cause === "pause") return;
         const phase = PHASES[direction][player.phase];
         counter.textContent = whole ? `${direction}: ${steps.length} events`
             : `${direction} ${index + 1} of ${steps.length}: ${phase}`;
-        if (player.unrolled) time.textContent = `t = ${player.step.t + 1} of ${player.trace.T}`;
+        if (player.unrolled) time.textContent = `t = ${Number(player.step.t) + 1} of ${player.unrolled.T}`;
         const seen = `${direction} ${page.theme}`;
         if (legend.dataset.seen !== seen) legend.replaceChildren(player.legend());
         legend.dataset.seen = seen;
-        if (!["step", "phase", "jump"].includes(how)) return;
+        if (!["step", "phase", "jump"].includes(cause)) return;
         page.say(whole ? "the whole pass" : `${index + 1}, ${player.describe(player.step)}, ${phase}`);
     });
     page.on("ready", showMarks);

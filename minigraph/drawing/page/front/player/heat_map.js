@@ -1,16 +1,21 @@
 // The time axis of an Unroll: a heat map with a row for each node and each parameter, and a column
 // for each time step. It is walked through with the arrow keys.
 
-page.part("player_heat", () => {
-    if (!page.player || !page.player.unrolled) return;
+page.part("heat_map", () => {
+    if (!page.player?.unrolled) return;
     const {player, h} = page;
-    const {scale, trace} = player;
-    const {ROW} = player.cells;
+    const trace = page.player.unrolled;
+    const {scale} = player;
+    const second = player.second?.kind === "unroll" ? player.second : null;
+    const {ROW} = player.heatCells;
     const {columns} = trace;
     const panel = page.panel({id: "heat", title: "Time steps", place: "bottom", order: 20});
     const cursor = {row: 0, column: columns.length - 1};
+    /** @typedef {"gradient" | "output" | "second" | "difference"} HeatKind */
+    /** @type {HeatKind} */
     let shown = "gradient";
     let onlyNamed = page.graph.nodes.filter((node) => node.name).length >= 3;
+    /** @type {HeatRow[]} */
     let rows = [];
     let width = 0;
 
@@ -38,43 +43,59 @@ page.part("player_heat", () => {
     const isDifference = () => shown === "difference";
     const direction = () => (shown === "output" ? "forward" : "backward");
 
-    // Relative difference of two norms, from 0 to 1; 1 where only one trace has anything.
+    /**
+     * Relative difference of two norms, from 0 to 1; 1 where only one trace has anything.
+     * @type {(one: Norm, two: Norm) => number}
+     */
     function apart(one, two) {
         if (one === two) return 0;
         if (typeof one !== "number" || typeof two !== "number") return 1;
         return Math.abs(one - two) / Math.max(Math.abs(one), Math.abs(two));
     }
 
+    /** @type {(row: unknown) => Data.State} */
+    const fine = () => "";
+
+    /**
+     * @param {Data.UnrolledTrace} which
+     * @returns {HeatRow[]}
+     */
     function rowsOf(which) {
-        const found = which.heat[shown === "output" ? "output" : "gradient"]
-            .map(({node, values, states}) => ({key: node, label: player.labelOf(node), node, values, states}));
+        const found = which.heat[shown === "output" ? "output" : "gradient"].map(({node, values, states}) =>
+            ({key: node, label: player.labelOf(node), node, parameter: false, values, states}));
         if (shown === "output") return found;
         const shares = which.parameters.filter((each) => each.steps.length).map((each) => ({
             key: each.name, label: `\u2202 ${each.name}`, node: each.node, parameter: true,
-            values: which.columns.map((t) => each.steps[t]), states: which.columns.map(() => ""),
+            values: which.columns.map((t) => each.steps[t]), states: which.columns.map(fine),
         }));
         return [...found, ...shares];
     }
 
-    function differences() {
-        const home = (row) => (row.parameter ? row.key : player.home(row.key));
-        const others = new Map(rowsOf(player.second).map((row) => [home(row), row]));
+    /**
+     * @param {Data.UnrolledTrace} other
+     * @returns {HeatRow[]}
+     */
+    function differences(other) {
+        /** @param {HeatRow} row */
+        const home = (row) => (typeof row.key === "number" ? player.home(row.key) : row.key);
+        const others = new Map(rowsOf(other).map((row) => [home(row), row.values]));
         return rowsOf(trace).map((row) => {
-            const other = others.get(row.key);
-            const pair = row.values.map((value, k) => [value, (other && other.values[k]) ?? null]);
-            return {...row, pair, values: pair.map(([one, two]) => apart(one, two)), states: row.states.map(() => "")};
+            /** @type {[Norm, Norm][]} */
+            const pairs = row.values.map((value, k) => [value, others.get(row.key)?.[k] ?? null]);
+            return {...row, pairs, values: pairs.map(([one, two]) => apart(one, two)), states: row.states.map(fine)};
         });
     }
 
     function gather() {
-        if (isDifference()) rows = differences();
-        else rows = rowsOf(shown === "second" ? player.second : trace);
-        if (onlyNamed) rows = rows.filter((row) => row.parameter || page.nodes.get(row.node).name);
+        if (second && isDifference()) rows = differences(second);
+        else rows = rowsOf(second && shown === "second" ? second : trace);
+        if (onlyNamed) rows = rows.filter((row) => row.parameter || page.nodes.get(Number(row.node))?.name);
         cursor.row = Math.min(cursor.row, rows.length - 1);
     }
 
     // -- drawing -------------------------------------------------------------------------------------
 
+    /** @param {number} t */
     const nearest = (t) => columns.reduce((best, each, k) =>
         (Math.abs(each - t) < Math.abs(columns[best] - t) ? k : best), 0);
 
@@ -86,10 +107,10 @@ page.part("player_heat", () => {
             .map((mark) => `${mark.node} ${mark.step}`));
         const own = shown === "gradient" || shown === "output";
         const {event} = player.step;
-        player.cells.draw(canvas, rows, width, {
-            partOf: isDifference() ? (value) => value : scale.part,
+        player.heatCells.draw(canvas, rows, width, {
+            partOf: isDifference() ? Number : scale.part,
             marked: (row, column) => own && !row.parameter && marks.has(`${row.node} ${columns[column]}`),
-            column: columns.indexOf(player.step.t),
+            column: columns.indexOf(Number(player.step.t)),
             active: player.whole ? -1 : rows.findIndex((row) => row.node === event.node && !row.parameter),
             cursor: document.activeElement === grid ? cursor : null,
         });
@@ -104,34 +125,37 @@ page.part("player_heat", () => {
 
     // The time step that is played stays in sight where not all of them are.
     function follow() {
-        const left = nearest(player.step.t) * width;
+        const left = nearest(Number(player.step.t)) * width;
         const room = scroll.clientWidth - labels.offsetWidth;
         if (left < scroll.scrollLeft || left + width > scroll.scrollLeft + room) scroll.scrollLeft = left - room / 2;
     }
 
     // -- words ---------------------------------------------------------------------------------------
 
-    const hint = () => (isDifference() ? "A full bar: the norms are 100 % apart. Point at a cell for both."
-        : "The higher the bar, the larger the norm. Point at a cell for its value.");
+    const hint = () => (isDifference() ? "A full bar: the norms are 100 % apart. Point at a cell to see both."
+        : "The higher the bar, the larger the norm. Point at a cell to see its value.");
 
+    /** @param {Cell} cell */
     function read({row, column}) {
         const found = rows[row];
         if (!found) return "";
         const value = found.values[column];
         const state = found.states[column];
         const where = `${found.label}, t = ${columns[column] + 1}`;
-        if (isDifference()) {
-            const [one, two] = found.pair[column].map(player.brief);
-            return `${where}: ${one} and ${two}, ${(100 * value).toPrecision(3)} % apart`;
+        if (found.pairs) {
+            const [one, two] = found.pairs[column].map(player.brief);
+            return `${where}: ${one} and ${two}, ${(100 * Number(value)).toPrecision(3)} % apart`;
         }
         if (value === null) return `${where}: no gradient arrived`;
-        return `${where}: norm ${player.brief(value)}${player.kinds[state] ? ` (${player.kinds[state]})` : ""}`;
+        return `${where}: norm ${player.brief(value)}${state ? ` (${player.kinds[state]})` : ""}`;
     }
 
     // -- mouse and keys ------------------------------------------------------------------------------
 
+    /** @param {MouseEvent} event */
     function point(event) {
         const box = canvas.getBoundingClientRect();
+        /** @type {(place: number, count: number) => number} */
         const within = (place, count) => Math.max(0, Math.min(count - 1, Math.floor(place)));
         return {row: within((event.clientY - box.top) / ROW, rows.length),
             column: within((event.clientX - box.left) / width, columns.length)};
@@ -147,9 +171,11 @@ page.part("player_heat", () => {
         if (!player.second) page.select(node);
     }
 
+    /** @type {Record<string, [number, number]>} */
     const MOVES = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0],
         Home: [0, -Infinity], End: [0, Infinity], PageUp: [-10, 0], PageDown: [10, 0]};
 
+    /** @param {[number, number]} way */
     function move([down, right]) {
         cursor.row = Math.max(0, Math.min(rows.length - 1, cursor.row + down));
         cursor.column = Math.max(0, Math.min(columns.length - 1, cursor.column + right));
@@ -187,10 +213,12 @@ page.part("player_heat", () => {
 
     // -- choices -------------------------------------------------------------------------------------
 
-    const KINDS = player.second
+    /** @type {[HeatKind, string][]} */
+    const KINDS = second
         ? [["gradient", "Gradient, first"], ["second", "second"], ["difference", "difference"]]
         : [["gradient", "Gradients"], ["output", "Outputs"]];
 
+    /** @param {HeatKind} kind */
     function choose(kind) {
         shown = kind;
         player.setDirection(direction());
@@ -213,19 +241,19 @@ page.part("player_heat", () => {
         draw();
     }
 
-    player.onChange((how) => {
-        if (how === "pause") return;
-        const kind = {forward: "output", backward: "gradient"}[player.direction];
+    player.onChange((cause) => {
+        if (cause === "pause") return;
+        const kind = player.direction === "forward" ? "output" : "gradient";
         if (!player.second && kind !== shown) {
             shown = kind;
             refresh();
         } else draw();
-        if (how !== "theme") follow();
+        if (cause !== "theme") follow();
     });
     page.on("ready", () => {
         refresh();
         // With two strips there is little room for the picture: the key m brings the small map back.
-        const map = page.stage.querySelector(".minimap");
+        const map = /** @type {HTMLElement | null} */ (page.stage.querySelector(".minimap"));
         if (map && page.stage.clientHeight < 420) map.hidden = true;
     });
     new ResizeObserver(() => { if (!window.matchMedia("print").matches) draw(); }).observe(scroll);

@@ -7,48 +7,57 @@
 page.part("player", () => {
     if (!page.traces.length) return;
     const trace = page.traces[0];
-    const unrolled = trace.kind === "unroll";
+    const unrolled = trace.kind === "unroll" ? trace : null;
     document.body.classList.add("traced");
     const PHASES = {backward: 3, forward: 2};
+    /** @type {((cause: Cause) => void)[]} */
     const listeners = [];
-    const known = {};
     let timer = 0;
 
-    const player = page.player = {
+    // The rest is added below, and by the other files.
+    const player = /** @type {Player} */ ({
         trace, unrolled,
-        second: page.traces[1] || null,
+        second: /** @type {Compared | undefined} */ (page.traces[1]) || null,
         direction: "backward",
         index: 0,
         phase: 2,
         playing: false,
         speed: 1,
         calm: window.matchMedia("(prefers-reduced-motion: reduce)").matches,
-        onChange: (listener) => listeners.push(listener),
-    };
+        started: false,
+        get times() { return times; },
+        get steps() { return steps[this.direction]; },
+        get whole() { return this.index >= this.steps.length; },
+        get step() { return this.steps[Math.min(this.index, this.steps.length - 1)]; },
+        get phases() { return PHASES[this.direction]; },
+        onChange: (listener) => { listeners.push(listener); },
+    });
+    page.player = player;
 
     // -- where things are ---------------------------------------------------------------------
 
-    player.times = unrolled ? Object.keys(trace.details).map(Number) : [null];
-    player.passAt = (t, which = trace) => (unrolled ? which.details[t] : which);
+    /** @type {Time[]} */
+    const times = unrolled ? Object.keys(unrolled.details).map(Number) : [null];
+    player.passOf = (which, t) => (which.kind === "unroll" ? which.details[String(t)] : which);
+    player.passAt = (t) => {
+        const pass = player.passOf(trace, t);
+        if (!pass) throw new Error(`the page has no events of time step ${t}`);
+        return pass;
+    };
 
+    /** @type {(direction: Data.View) => Step[]} */
     function stepsOf(direction) {
-        const times = direction === "backward" ? [...player.times].reverse() : player.times;
-        return times.flatMap((t) => player.passAt(t)[direction].map((event, place) => ({t, event, place})));
+        const ordered = direction === "backward" ? [...times].reverse() : times;
+        return ordered.flatMap((t) => player.passAt(t)[direction].map((event) => ({t, event, index: 0})))
+            .map((step, index) => ({...step, index}));
     }
-
-    Object.defineProperties(player, {
-        steps: {get: () => (known[player.direction] ||= stepsOf(player.direction))},
-        whole: {get: () => player.index >= player.steps.length},
-        step: {get: () => player.steps[Math.min(player.index, player.steps.length - 1)]},
-        phases: {get: () => PHASES[player.direction]},
-    });
+    const steps = {forward: stepsOf("forward"), backward: stepsOf("backward")};
 
     // What the other trace recorded at the same node and time, or null.
     player.counterpart = (step) => {
-        const id = player.second && player.second.difference.match[step.event.node];
-        const pass = id === undefined || !player.second ? null : player.passAt(step.t, player.second);
-        if (!pass) return null;
-        return pass[player.direction].find((event) => event.node === id) || null;
+        if (!player.second) return null;
+        const id = player.second.difference.match[step.event.node];
+        return player.passOf(player.second, step.t)?.[player.direction].find((event) => event.node === id) || null;
     };
 
     player.indexOf = (id, t = player.step.t) =>
@@ -63,28 +72,29 @@ page.part("player", () => {
 
     // -- moving -------------------------------------------------------------------------------
 
-    function changed(how) {
-        for (const listener of listeners) listener(how);
+    /** @param {Cause} cause */
+    function changed(cause) {
+        for (const listener of listeners) listener(cause);
     }
 
-    player.go = (index, phase = 2, how = "jump") => {
+    player.go = (index, phase = 2, cause = "jump") => {
         player.index = Math.max(0, Math.min(player.steps.length, index));
         player.phase = Math.min(phase, player.phases - 1);
-        changed(how);
+        changed(cause);
     };
 
-    player.next = (how = "step") => {
-        if (player.whole) player.go(0, 2, how);
-        else if (player.phase < player.phases - 1) player.go(player.index, 2, how);
-        else player.go(player.index + 1, 2, how);
+    player.next = (cause = "step") => {
+        if (player.whole) player.go(0, 2, cause);
+        else if (player.phase < player.phases - 1) player.go(player.index, 2, cause);
+        else player.go(player.index + 1, 2, cause);
     };
 
     player.previous = () => player.go(player.index - 1, 2, "step");
 
-    player.nextPhase = (how = "phase") => {
-        if (player.whole) player.go(0, 0, how);
-        else if (player.phase < player.phases - 1) player.go(player.index, player.phase + 1, how);
-        else player.go(player.index + 1, 0, how);
+    player.nextPhase = (cause = "phase") => {
+        if (player.whole) player.go(0, 0, cause);
+        else if (player.phase < player.phases - 1) player.go(player.index, player.phase + 1, cause);
+        else player.go(player.index + 1, 0, cause);
     };
 
     player.previousPhase = () => {
@@ -102,14 +112,14 @@ page.part("player", () => {
     };
 
     // Another time step, at the same node. (Of a long sequence not every step has its events here.)
-    player.timeNear = (t) => player.times.reduce((best, each) => (Math.abs(each - t) < Math.abs(best - t) ? each : best));
+    player.timeNear = (t) => times.reduce((best, each) => (Math.abs(Number(each) - t) < Math.abs(Number(best) - t) ? each : best));
     player.goTo = (t) => player.go(player.indexOf(player.step.event.node, player.timeNear(t)), 2);
 
     player.goToMark = (mark) => {
         player.pause();
         player.setDirection(mark.pass);
         const time = mark.step;
-        if (unrolled && !player.times.includes(time)) player.goTo(time);
+        if (time !== null && !times.includes(time)) player.goTo(time);
         else player.go(player.indexOf(mark.node, time), 2);
         if (!player.second) page.select(mark.node);
         page.reveal([mark.node]);
@@ -157,9 +167,9 @@ page.part("player", () => {
         const index = player.indexOf(node.id);
         if (index >= 0) player.go(index, 2, "select");
     });
-    player.onChange((how) => {
+    player.onChange((cause) => {
         const chosen = page.selected;
-        if (how !== "select" && chosen && (player.whole || chosen.id !== player.step.event.node)) page.select(null);
+        if (cause !== "select" && chosen && (player.whole || chosen.id !== player.step.event.node)) page.select(null);
     });
 
     page.key(".", "next node of the pass", () => player.next(), "Trace");
@@ -167,11 +177,11 @@ page.part("player", () => {
     page.key(">", "next phase of a node", () => player.nextPhase(), "Trace");
     page.key("<", "previous phase", () => player.previousPhase(), "Trace");
     page.key(" ", "play, pause", () => player.toggle(), "Trace");
-    page.key("Home", "begin of the pass", () => player.go(0), "Trace");
+    page.key("Home", "start of the pass", () => player.go(0), "Trace");
     page.key("End", "whole pass", () => player.go(player.steps.length), "Trace");
     if (unrolled) {
-        page.key("]", "later time step", () => player.goTo(player.step.t + 1), "Trace");
-        page.key("[", "earlier time step", () => player.goTo(player.step.t - 1), "Trace");
+        page.key("]", "later time step", () => player.goTo(Number(player.step.t) + 1), "Trace");
+        page.key("[", "earlier time step", () => player.goTo(Number(player.step.t) - 1), "Trace");
     }
 
     page.on("theme", () => { if (player.started) changed("theme"); });

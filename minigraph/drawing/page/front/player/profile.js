@@ -1,6 +1,6 @@
 // The profile of a pass: one bar for each event, as high as its magnitude. It is the slider, too.
 
-page.part("player_bars", () => {
+page.part("profile", () => {
     if (!page.player) return;
     const {player, h} = page;
     const HEIGHT = 46;
@@ -9,7 +9,7 @@ page.part("player_bars", () => {
         const what = player.direction === "backward" ? "gradient" : "output";
         const time = step.t === null ? "" : `, time step ${step.t + 1}`;
         const state = step.event.state ? `, ${player.kinds[step.event.state]}` : "";
-        const norm = player.brief(player.normOf(step.event.facts));
+        const norm = player.brief(player.normOf(step.event.summary));
         return `${player.labelOf(step.event.node)}${time}: \u2016${what}\u2016 ${norm}${state}`;
     };
 
@@ -18,8 +18,9 @@ page.part("player_bars", () => {
         "aria-label": "Position in the pass", oninput: () => goTo(Number(slider.value))});
     const tip = h("div", {class: "trace-tip", hidden: true});
     const element = h("div", {class: "trace-profile"}, bars, slider, tip);
-    player.profile = {element};
+    player.profile = element;
 
+    /** @param {number} index */
     function goTo(index) {
         player.pause();
         player.go(index, 2, "slide");
@@ -34,7 +35,7 @@ page.part("player_bars", () => {
         const ratio = window.devicePixelRatio || 1;
         bars.width = width * ratio;
         bars.height = HEIGHT * ratio;
-        const pen = bars.getContext("2d");
+        const pen = /** @type {CanvasRenderingContext2D} */ (bars.getContext("2d"));
         pen.scale(ratio, ratio);
         const style = getComputedStyle(document.documentElement);
         const [line, edge, warning, ink] = ["--line", "--edge", "--warning", "--ink"]
@@ -45,7 +46,7 @@ page.part("player_bars", () => {
             .map((mark) => `${mark.step} ${mark.node}`));
         let time = steps[0].t;
         for (const [k, step] of steps.entries()) {
-            const norm = player.normOf(step.event.facts);
+            const norm = player.normOf(step.event.summary);
             const x = k * each;
             if (step.t !== time) {
                 pen.fillStyle = line;
@@ -73,6 +74,7 @@ page.part("player_bars", () => {
 
     // -- pointing ------------------------------------------------------------------------------------
 
+    /** @param {PointerEvent} event */
     function at(event) {
         const box = element.getBoundingClientRect();
         const place = Math.floor(((event.clientX - box.left) / box.width) * player.steps.length);
@@ -90,21 +92,22 @@ page.part("player_bars", () => {
 
     // The thumb of a slider is not where the bar is, so a press goes where it points.
     slider.addEventListener("pointerdown", (event) => {
+        /** @param {PointerEvent} moved */
         const follow = (moved) => goTo(at(moved));
         follow(event);
         slider.setPointerCapture(event.pointerId);
         slider.addEventListener("pointermove", follow);
-        for (const end of ["pointerup", "pointercancel"]) {
+        for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) {
             slider.addEventListener(end, () => slider.removeEventListener("pointermove", follow), {once: true});
         }
         slider.focus();
         event.preventDefault();
     });
 
-    player.onChange((how) => {
-        if (how === "pause") return;
-        slider.max = player.steps.length;
-        slider.value = player.index;
+    player.onChange((cause) => {
+        if (cause === "pause") return;
+        slider.max = String(player.steps.length);
+        slider.value = String(player.index);
         slider.setAttribute("aria-valuetext",
             player.whole ? `the whole ${player.direction} pass` : player.describe(player.step));
         draw();

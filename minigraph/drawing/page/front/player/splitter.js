@@ -3,18 +3,23 @@
 
 page.part("splitter", () => {
     const {h, stage} = page;
-    const centre = document.getElementById("centre");
-    const under = document.getElementById("under");
+    const centre = /** @type {HTMLElement} */ (document.getElementById("centre"));
+    const under = /** @type {HTMLElement} */ (document.getElementById("under"));
     const STEP = 24;
     const PICTURE = 140;
+    /** @type {number | null} */
     let height = null;
+    /** @type {number | null} */
     let grip = null;
 
     const border = h("div", {id: "splitter", role: "separator", tabindex: "0", "aria-orientation": "horizontal",
         "aria-label": "Border between the picture and the strips below", "aria-controls": "under", "aria-valuemin": "0",
         "aria-valuemax": "100", title: "Drag, or press \u2191 and \u2193; Enter or a double click hides what is below"});
 
-    // A height of null is the strips' own, as far as the style sheet lets them grow.
+    /**
+     * A height of null is the strips' own, as far as the style sheet lets them grow.
+     * @param {number | null} wanted
+     */
     function put(wanted) {
         const most = Math.max(0, centre.clientHeight - PICTURE - border.offsetHeight);
         height = wanted === null ? null : Math.max(0, Math.min(most, wanted));

@@ -1,4 +1,4 @@
-"""The last touch on Graphviz's SVG: type sizes, slots on the lines, tooltips, the legend.
+"""Labels on Graphviz's SVG: sizes of letters, slots on the lines, tooltips, the legend.
 
 Graphviz built without font and HTML libraries gives every line of a node one size and
 weight, and puts the labels at edge heads anywhere near them. Here each line of text gets
@@ -32,16 +32,16 @@ _LOOKS: dict[str, dict[str, str]] = {
 }
 
 
-def finish_svg(svg: str, picture: Picture) -> str:
-    """Return ``svg``, what Graphviz made of the picture's DOT source, dressed for reading."""
-    root, drawing = dress(svg, picture)
+def labelled_svg(svg: str, picture: Picture) -> str:
+    """Return ``svg``, what Graphviz made of the picture's DOT source, with labels and legend."""
+    root, drawing = label_svg(svg, picture)
     add_legend(root, drawing, picture)
     root.set("role", "img")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def dress(svg: str, picture: Picture) -> tuple[ET.Element, ET.Element]:
-    """Return the root of the SVG and its drawing (the one group in it), without a legend."""
+def label_svg(svg: str, picture: Picture) -> tuple[ET.Element, ET.Element]:
+    """Label the SVG; return its root and its drawing (the one group in it), without a legend."""
     ET.register_namespace("", SVG)
     ET.register_namespace("xlink", XLINK)
     root = ET.fromstring(svg.encode("utf-8"))
@@ -55,9 +55,9 @@ def dress(svg: str, picture: Picture) -> tuple[ET.Element, ET.Element]:
         key = "" if title is None else title.text or ""
         kind = group.get("class", "")
         if kind == "node" and key in nodes:
-            _finish_node(group, nodes[key])
+            _label_node(group, nodes[key])
         elif kind == "edge":
-            _finish_edge(group, picture.edges[int(group.get("id", "edge0")[4:])], picture.backward)
+            _label_edge(group, picture.edges[int(group.get("id", "edge0")[4:])], picture.backward)
     badges.place(picture)
     graph_title = drawing.find(f"{{{SVG}}}title")
     if graph_title is not None:
@@ -79,7 +79,7 @@ def _set_fonts(root: ET.Element, picture: Picture) -> None:
                 text.set("font-weight", "bold")
 
 
-def _finish_node(group: ET.Element, node: PictureNode) -> None:
+def _label_node(group: ET.Element, node: PictureNode) -> None:
     _describe(group, node.attributes.get("tooltip", node.tooltip))
     group.set("id", f"node{node.id}")
     group.set("class", " ".join(["node", node.family, *(mark.replace(" ", "-") for mark in node.marks)]))
@@ -125,7 +125,7 @@ def _style(text: ET.Element, line: Line, node: PictureNode) -> None:
         hint.text = number
 
 
-def _finish_edge(group: ET.Element, edge: PictureEdge, backward: bool) -> None:
+def _label_edge(group: ET.Element, edge: PictureEdge, backward: bool) -> None:
     _describe(group, edge.tooltip)
     start, end = reversed(edge.ends) if backward else edge.ends
     group.set("data-from", str(start))
