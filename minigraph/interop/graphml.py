@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,10 @@ def to_graphml(net: Any, path: Any) -> Path:
     graph = to_networkx(net)
     for _, notes in graph.nodes(data=True):
         notes.update({key: _printable(text) for key, text in notes.items()})
+    content = io.BytesIO()
+    nx.write_graphml(graph, content)
     with replacing(path) as temporary:
-        nx.write_graphml(graph, temporary)
+        Path(temporary).write_bytes(content.getbuffer())
     return Path(path)
 
 

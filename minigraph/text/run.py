@@ -11,7 +11,8 @@ from typing import Callable, Optional, Union
 import numpy as np
 
 from minigraph.errors import NumberError, StateError
-from minigraph.text.checkpoint import Checkpoint, CheckpointError
+from minigraph.files.atomic import write_text
+from minigraph.text.checkpoint import Checkpoint, CheckpointError, parameters_of
 from minigraph.text.corpus import Corpus
 from minigraph.text.curve import loss_curve
 from minigraph.text.facts import RunFacts
@@ -21,7 +22,7 @@ from minigraph.text.log import TrainingLog
 from minigraph.text.options import TrainingOptions
 from minigraph.text.reporter import Reporter
 from minigraph.text.sources import read_model
-from minigraph.text.trainer import Trainer, parameters_of
+from minigraph.text.trainer import Trainer
 
 CURVE = "loss.svg"
 
@@ -144,7 +145,7 @@ class _Run:
         trainer = self.trainer
         curve = self.folder.path / CURVE
         if self.leads:
-            curve.write_text(loss_curve(trainer.losses, trainer.validations), encoding="utf-8")
+            write_text(curve, loss_curve(trainer.losses, trainer.validations))
         return Result(trainer, trainer.iteration >= trainer.total, curve)
 
     def close(self) -> None:

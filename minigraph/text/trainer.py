@@ -14,8 +14,9 @@ import numpy as np
 
 from minigraph import nn, optim, random
 from minigraph.compiler import compile
-from minigraph.errors import NumberError
+from minigraph.errors import InputError, NumberError
 from minigraph.text.batches import Batches
+from minigraph.text.checkpoint import parameters_of
 from minigraph.text.corpus import Corpus
 from minigraph.text.diagnosis import diagnose
 from minigraph.text.group import Alone, Group, rows_of
@@ -60,7 +61,10 @@ class Trainer:
         )
         self.batches = batches if self.group.size == 1 else batches.rows(first, last)
         random.manualSeed(options.seed)
-        self.model = build_model(options, len(corpus.vocabulary))
+        self.model = build_model(
+            options, len(corpus.vocabulary), rows=last - first, steps=options.seq_length,
+            clones=0 if compiled else options.seq_length,
+        )
         self.model.initialise()
         if self.group.size > 1:
             keep_to_rows(self.model.net, first, options.batch_size)
@@ -204,18 +208,43 @@ class Trainer:
         return arrays
 
     def restore(self, arrays: Mapping[str, np.ndarray], iteration: int, learning_rate: float) -> None:
-        """Go on from what ``arrays()`` returned, at this iteration and learning rate."""
+        """Go on from what ``arrays()`` returned, at this iteration and learning rate.
+
+        Raises ``InputError``, and changes nothing, where these are not the arrays of such a trainer.
+        """
+        self._check_arrays(arrays, iteration)
+        restore_stream(arrays["random/stream"], self.options.seed)
         self.model.load(parameters_of(arrays), "the checkpoint")
         self._memory.clear()
         if "optimiser/m" in arrays:
             self._memory["m"] = np.array(arrays["optimiser/m"])
         for name, carried in zip(self.model.state_names, self._carried):
             carried[...] = arrays[f"state/{name}"][self._first : self._last]
-        restore_stream(arrays["random/stream"], self.options.seed)
         self.losses = arrays["history/losses"].tolist()
         self.validations = [(int(at), loss) for at, loss in arrays["history/validations"].tolist()]
         self.iteration = iteration
         self._config["learningRate"] = learning_rate
+
+    def _check_arrays(self, arrays: Mapping[str, np.ndarray], iteration: int) -> None:
+        """Raise ``InputError`` unless these arrays are of the names, shapes and types of our own."""
+        flat, rows = self.model.flat, self.options.batch_size
+        mine = {f"parameters/{name}": array.shape for name, array in self.model.parameters().items()}
+        for name, carried in zip(self.model.state_names, self._carried):
+            mine[f"state/{name}"] = (rows, *carried.shape[1:])
+        if iteration:
+            mine["optimiser/m"] = flat.shape
+        exact = {  # numbers in double precision, whatever the model's
+            "random/stream": stream_array().shape, "history/losses": (iteration,),
+            "history/validations": (len(arrays.get("history/validations", ())), 2),
+        }
+        for name in sorted({*mine, *exact, *arrays}):
+            shape, dtype = (exact[name], np.float64) if name in exact else (mine.get(name), flat.dtype)
+            wanted = "none of this name" if shape is None else f"{np.dtype(dtype)} {shape}"
+            found = f"{arrays[name].dtype} {arrays[name].shape}" if name in arrays else "missing"
+            if found == wanted and name in exact and not np.isfinite(arrays[name]).all():
+                found = "not finite"
+            if found != wanted:
+                raise InputError(f"the checkpoint: {name} is {found}, expected {wanted}", name, wanted, found)
 
     def _whole(self, part: np.ndarray) -> np.ndarray:
         """Return a state for all rows of the batch, of which this rank has ``part``."""
@@ -225,12 +254,6 @@ class Trainer:
         whole[self._first : self._last] = part
         self.group.allreduce(whole.reshape(-1))
         return whole
-
-
-def parameters_of(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the parameters among a checkpoint's arrays, by name."""
-    prefix = "parameters/"
-    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _norm(gradient: np.ndarray) -> float:

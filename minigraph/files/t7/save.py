@@ -9,13 +9,12 @@ Source: https://github.com/torch/torch7/blob/master/File.lua
 from __future__ import annotations
 
 import math
-import os
-from typing import Any, Iterator, Optional, Union
+from typing import Any, Iterator, Optional
 
 import numpy as np
 
 from minigraph.errors import ArgumentError, T7Error
-from minigraph.files.atomic import replacing
+from minigraph.files.atomic import AnyPath, replacing
 from minigraph.files.t7.fields import class_and_fields
 from minigraph.files.t7.nodes import NodeWriter
 from minigraph.files.t7.sinks import AsciiSink, BinarySink, Sink
@@ -31,7 +30,7 @@ _MOST_INT = 2**31 - 1
 
 
 def save_t7(
-    path: Union[str, "os.PathLike[str]"], obj: Any, mode: str = "binary", referenced: bool = True
+    path: AnyPath, obj: Any, mode: str = "binary", referenced: bool = True
 ) -> None:
     """Write ``obj`` to ``path`` so that Torch7's ``torch.load`` reads it.
 
