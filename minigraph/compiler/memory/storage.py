@@ -110,8 +110,13 @@ class Storage:
     def _reading(self, value: Value) -> list[Op]:
         """Return what reads ``value``, through views too."""
         readers: list[Op] = []
-        for op in self._readers.get(value, []):
-            readers.extend(self._reading(op.output) if is_view(op) else [op])
+        ahead = [value]
+        while ahead:
+            for op in self._readers.get(ahead.pop(), []):
+                if is_view(op):
+                    ahead.append(op.output)
+                else:
+                    readers.append(op)
         return readers
 
     def _find_placed(self) -> dict[Value, tuple[Op, int]]:

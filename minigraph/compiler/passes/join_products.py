@@ -67,10 +67,11 @@ def _aligned(groups: list[list[Op]], program: Program) -> Iterator[list[Op]]:
 
 def _sum_of(op: Op, consumers: dict[Value, list[Op]]) -> Op:
     """Return the last of the additions, each read by the next one only, that ``op`` ends in."""
-    readers = consumers.get(op.output, [])
-    if len(readers) == 1 and readers[0].primitive == "add" and readers[0].output.shape == op.output.shape:
-        return _sum_of(readers[0], consumers)
-    return op
+    while True:
+        readers = consumers.get(op.output, [])
+        if len(readers) != 1 or readers[0].primitive != "add" or readers[0].output.shape != op.output.shape:
+            return op
+        (op,) = readers
 
 
 def _joined(run: list[Op]) -> list[Op]:
