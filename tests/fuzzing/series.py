@@ -16,7 +16,8 @@ def check(make: Callable[[], Grown], seed: int, modes: tuple[str, ...] = MODES) 
     """Make a random series of calls in all modes and compare.
 
     Returns ``"same"``; ``"itself"`` where a compiled network ran the network that it was made of (as it does
-    for an input that is refused); ``"unstable"`` where a difference means nothing. Raises ``Difference``, unless a change of the input in its last bits makes as much of a difference.
+    for an input that is refused); ``"unstable"`` where a difference means nothing, for a change of the input
+    in its last bits makes one too. Raises ``Difference`` for any other.
     """
     passes = Passes(make, modes)
     try:
