@@ -7,7 +7,7 @@ so that autograd takes the side that Torch7 takes.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable
 
 import numpy as np
 import torch
@@ -22,7 +22,6 @@ from minigraph.tables import is_table, leaves, map_table
 
 Formula = Callable[[Any, Any, Any], Any]
 FORMULAS: dict[type, Formula] = {}
-LOSSES: dict[type, Formula] = {}
 
 
 class NoFormula(Exception):
@@ -30,8 +29,10 @@ class NoFormula(Exception):
 
 
 def _of(*classes: type) -> Callable[[Formula], Formula]:
+    """Enter the decorated function as the formula of these layers."""
+
     def enter(formula: Formula) -> Formula:
-        (LOSSES if issubclass(classes[0], nn.Criterion) else FORMULAS).update(dict.fromkeys(classes, formula))
+        FORMULAS.update(dict.fromkeys(classes, formula))
         return formula
 
     return enter
@@ -454,115 +455,3 @@ def _mixture(r: Reference, m: nn.MixtureTable, x: Any) -> Any:
 @_of(nn.Index)
 def _index(r: Reference, m: nn.Index, x: Any) -> Any:
     return x[0].index_select(axis_of(m.dimension, x[0].ndim, m), x[1].long() - 1)
-
-
-# -- criterions: the loss as a tensor of one entry, and nothing back to the target ---------------------
-
-
-@_of(nn.ModuleFromCriterion, nn.CriterionTable)
-def _criterion(r: Reference, m: Any, x: Any) -> Any:
-    return _loss(r, m.criterion, x[0], map_table(lambda leaf: leaf.detach(), x[1])).reshape(1)
-
-
-def _loss(r: Reference, c: Any, x: Any, t: Any) -> Any:
-    if type(c) not in LOSSES:
-        raise NoFormula(c.typename())
-    return LOSSES[type(c)](r, c, x, t)
-
-
-def _mean(c: Any, terms: Any) -> Any:
-    return terms.mean() if c.sizeAverage else terms.sum()
-
-
-_of(nn.MSECriterion)(lambda r, c, x, t: _mean(c, (x - t).square()))
-_of(nn.WeightedMSECriterion)(lambda r, c, x, t: _mean(c, (x - t * torch.tensor(c.weight)).square()))
-_of(nn.AbsCriterion)(lambda r, c, x, t: _mean(c, torch.where(x - t < 0, t - x, x - t)))
-_of(nn.SmoothL1Criterion)(
-    lambda r, c, x, t: _mean(
-        c, torch.where((x - t).abs() < 1, 0.5 * (x - t).square(), torch.where(x < t, t - x, x - t) - 0.5)
-    )
-)
-_of(nn.DistKLDivCriterion)(
-    lambda r, c, x, t: _mean(
-        c, torch.where(t > 0, t * (torch.where(t > 0, t, 1 + 0 * t).log() - x), 0 * x)
-    )
-)
-
-
-def _weighed(c: Any, terms: Any) -> Any:
-    return terms if c.weights is None else terms * torch.tensor(c.weights)
-
-
-@_of(nn.BCECriterion)
-def _cross_entropies(r: Reference, c: Any, x: Any, t: Any) -> Any:
-    return _mean(c, _weighed(c, -t * (x + c.eps).log() - (1 - t) * (1 - x + c.eps).log()))
-
-
-@_of(nn.MultiLabelSoftMarginCriterion)
-def _logits(r: Reference, c: Any, x: Any, t: Any) -> Any:
-    return _mean(c, _weighed(c, F.binary_cross_entropy_with_logits(x, t, reduction="none")))
-
-
-@_of(nn.MarginCriterion)
-def _margins(r: Reference, c: Any, x: Any, t: Any) -> Any:
-    return _mean(c, torch.where(x * t < c.margin, c.margin - x * t, 0 * x))
-
-
-_of(nn.SoftMarginCriterion)(lambda r, c, x, t: _mean(c, F.softplus(-x * t)))
-_of(nn.L1Cost)(lambda r, c, x, t: x.abs().sum())
-
-
-def _nll(x: Any, t: Any, weights: Any, mean: bool) -> Any:
-    x = x.reshape(-1, x.shape[-1])
-    t = t.reshape(-1).long() - 1
-    counts = torch.ones(len(t), dtype=torch.float64) if weights is None else torch.tensor(weights)[t]
-    loss = -(x[torch.arange(len(t)), t] * counts).sum()
-    return loss / counts.sum() if mean else loss
-
-
-_of(nn.ClassNLLCriterion)(lambda r, c, x, t: _nll(x, t, c.weights, c.sizeAverage))
-_of(nn.SpatialClassNLLCriterion)(
-    lambda r, c, x, t: _nll(x.permute(0, 2, 3, 1), t, c.weights, c.sizeAverage)
-)
-
-
-@_of(nn.CrossEntropyCriterion)
-def _cross_entropy(r: Reference, c: Any, x: Any, t: Any) -> Any:
-    return _nll(x.log_softmax(-1), t, c.nll.weights, c.sizeAverage)
-
-
-def _composed(r: Reference, c: Any, inputs: Any, targets: Any) -> Any:
-    parts = zip(c.criterions, c.weights, inputs, targets)
-    return sum(weight * _loss(r, part, x, t) for part, weight, x, t in parts)
-
-
-_of(nn.MultiCriterion)(lambda r, c, x, t: _composed(r, c, [x] * len(c.criterions), [t] * len(c.criterions)))
-_of(nn.ParallelCriterion)(lambda r, c, x, t: _composed(r, c, x, [t] * len(x) if c.repeatTarget else t))
-
-
-# -- whole passes --------------------------------------------------------------------------------------
-
-
-def differentiate(outputs: Any, gradOutput: Any) -> None:
-    """Run autograd from the outputs that ``gradOutput`` has a gradient for (``None`` anywhere: none)."""
-    pairs = [
-        (output, torch.tensor(gradient, dtype=torch.float64))
-        for output, gradient in _pairs(outputs, gradOutput) if output.requires_grad
-    ]
-    if pairs:
-        torch.autograd.backward([o for o, _ in pairs], [g for _, g in pairs], retain_graph=True)
-
-
-def _pairs(outputs: Any, gradients: Any) -> Iterator[tuple[torch.Tensor, np.ndarray]]:
-    if gradients is None:
-        return
-    if is_table(outputs):
-        for output, gradient in zip(outputs, gradients):
-            yield from _pairs(output, gradient)
-    else:
-        yield outputs, gradients
-
-
-def leaf(array: Optional[np.ndarray]) -> torch.Tensor:
-    """Return an input that gradients are wanted of."""
-    return torch.tensor(np.asarray(array, np.float64), requires_grad=True)

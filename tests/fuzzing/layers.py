@@ -125,8 +125,7 @@ def _parameters(c: Chance, x: Any) -> Optional[Module]:
     sizes = list(x.shape if c.maybe(0.5) or x.ndim == 1 else x.shape[1:])
     if len(sizes) == x.ndim:
         sizes = [1 if c.maybe(0.5) else size for size in sizes]
-    kind = c.one([nn.CAdd, nn.CMul, nn.Add])
-    return nn.Add(sizes[0]) if kind is nn.Add and len(sizes) == 1 else nn.CAdd(*sizes) if kind is nn.Add else kind(*sizes)
+    return c.one([nn.CAdd, nn.CMul, nn.Add if len(sizes) == 1 else nn.CAdd])(*sizes)
 
 
 def _softmax(c: Chance, x: Any) -> Module:
@@ -250,9 +249,10 @@ def combining(c: Chance, x: list[Any]) -> Optional[Module]:
     if len(x) != 2:
         return nn.CAddTable()
     rank, size = x[0].ndim, x[0].shape[-1]
+    divisor = _chain(nn.Square(), nn.AddConstant(0.4))
     choices: list[Callable[[], Optional[Module]]] = [
         lambda: nn.CSubTable(),
-        lambda: _chain(_filled(nn.ParallelTable(), [nn.Identity(), _chain(nn.Square(), nn.AddConstant(0.4))]), nn.CDivTable()),
+        lambda: _chain(_filled(nn.ParallelTable(), [nn.Identity(), divisor]), nn.CDivTable()),
     ]
     if rank in (1, 2):
         choices += [

@@ -1,70 +1,23 @@
-"""Random networks: graphs and time steps grown from a seed, node by node.
+"""Grows a graph node by node, each tried on an example, so that it fits and its numbers stay small.
 
-``graph(seed)`` and ``unrolled(seed)`` return a network with what it takes, the same each time for the same
-seed. Every node is tried on an example while the network grows, so that it fits and its numbers stay small.
 Tables are nested up to four deep; modules are shared between nodes, and parameters between modules.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Optional, Union
+from dataclasses import dataclass
+from typing import Any, Optional
 
 import numpy as np
-from random_layers import Chance, combining, criterion, depth, module_for, step, target
 
 import minigraph as mg
+from fuzzing.kinds import DEEPEST, Kind, make
+from fuzzing.layers import Chance, combining, criterion, depth, module_for, step, target
 from minigraph import nn
 from minigraph.errors import MinigraphError
 from minigraph.graph import Node
 from minigraph.nn.module import Module
 from minigraph.tables import is_table, leaves, map_table
-
-DEEPEST = 4
-
-
-@dataclass
-class Tensor:
-    """An input tensor: its sizes after the batch, ``None`` for no batch, and for indices how many there are."""
-
-    shape: tuple[int, ...]
-    batched: bool = True
-    count: int = 0
-
-    def make(self, c: Chance, batch: int, steps: tuple[int, ...] = ()) -> np.ndarray:
-        """Return an input, with the time steps in front."""
-        shape = (*steps, *((batch,) if self.batched else ()), *self.shape)
-        if self.count:
-            found = c.rng.integers(1, self.count + 1, shape)
-            return found if c.maybe(0.5) else found.astype(np.float64)
-        return c.rng.uniform(-1.5, 1.5, shape)
-
-
-Kind = Union[Tensor, list[Any]]
-
-
-def make(kind: Kind, c: Chance, batch: int, steps: tuple[int, ...] = ()) -> Any:
-    """Return an input of this kind."""
-    return [make(each, c, batch, steps) for each in kind] if is_table(kind) else kind.make(c, batch, steps)
-
-
-@dataclass
-class Grown:
-    """A network and what it takes: the kinds of its inputs, and which of them are states."""
-
-    net: Any
-    kinds: list[Kind]
-    batch: int
-    states: set[int] = field(default_factory=set)
-
-    def inputs(self, c: Chance, batch: int, T: int) -> Any:
-        """Return inputs of the network for ``T`` time steps (of no account without time)."""
-        recurrent = isinstance(self.net, mg.rnn.Unroll)
-        found = [
-            make(kind, c, batch, (T,) if recurrent and k not in self.states else ())
-            for k, kind in enumerate(self.kinds)
-        ]
-        return found if len(found) > 1 else found[0]
 
 
 @dataclass(eq=False)
@@ -156,7 +109,12 @@ class Grower:
             return
         alike = [entry for entry in self.tensors() if np.shape(entry.value) == np.shape(first.value)]
         chosen = c.some(alike, 1 + c.below(3)) if len(alike) > 1 else [first, first]
-        if len(chosen) > 1:
+        if c.maybe(0.08) and first.value.ndim == 2:
+            gates = nn.Sequential().add(nn.Linear(first.value.shape[1], len(chosen))).add(nn.SoftMax())
+            gater, experts = self.add(gates, [first]), self.add(nn.FlattenTable(), chosen)
+            if gater is not None and experts is not None:
+                self.add(nn.MixtureTable(), [gater, experts])
+        elif len(chosen) > 1:
             self.add(combining(c, [entry.value for entry in chosen]), chosen)
 
     def nested(self) -> None:
@@ -184,9 +142,8 @@ class Grower:
         if not self.modules:
             return
         module = c.one(self.modules)
-        shared = c.one([
-            None, None, ("weight", "bias", "gradWeight", "gradBias"), ("weight", "gradWeight"), ("weight", "bias"),
-        ])
+        every = "weight", "bias", "gradWeight", "gradBias"
+        shared = c.one([None, None, every, ("weight", "gradWeight"), ("weight", "bias")])
         entry = c.one(self.floats())
         if isinstance(module, nn.LookupTable) and not is_table(entry.value) and c.maybe(0.7):
             tied = nn.Linear(module.weight.shape[1], module.weight.shape[0], False)
@@ -277,99 +234,3 @@ def _modest(value: Any) -> bool:
         and all(leaf.size and leaf.ndim <= 4 for leaf in found) and sum(leaf.size for leaf in found) <= 200
         and all(np.isfinite(leaf).all() and np.abs(leaf).max() < 10 for leaf in found)
     )
-
-
-def _kind(c: Chance, deep: int = 0) -> Kind:
-    """A kind of input: a tensor, now and then indices, or a table."""
-    if deep < DEEPEST and c.maybe(0.2 if not deep else 0.35):
-        return [_kind(c, deep + 1) for _ in range(1 + c.below(2))]
-    if not deep and c.maybe(0.25):
-        return Tensor(c.one([(), (), (c.width(),)]), True, 1 + c.below(5))
-    rank = int(c.rng.choice([0, 1, 2, 3], p=[0.08, 0.72, 0.15, 0.05]))
-    if rank == 1 and c.maybe(0.1):
-        return Tensor((c.width(),), False)
-    return Tensor(tuple(c.width() for _ in range(rank)))
-
-
-def graph(seed: int, dtype: str = "double", size: int = 7) -> Grown:
-    """Return a random graph."""
-    c = Chance([seed, 1])
-    mg.manualSeed(seed)
-    batch = 1 + c.below(4)
-    grower = Grower(c)
-    kinds = [_kind(c) for _ in range(1 + c.below(3))]
-    inputs = [grower.input(kind, batch) for kind in kinds]
-    grower.grow(1 + c.below(size))
-    net = nn.gModule([entry.node for entry in inputs], grower.outputs())
-    return Grown(net.float() if dtype == "float" else net, kinds, batch)
-
-
-def unrolled(seed: int, dtype: str = "double", size: int = 7) -> Grown:
-    """Return a random step, unrolled."""
-    c = Chance([seed, 2])
-    mg.manualSeed(seed)
-    batch = 1 + c.below(4)
-    grower = Grower(c, 0)
-    states = [_state(c) for _ in range(1 + c.below(2))]
-    kinds = [_kind(c) for _ in range(1 + c.below(2))]
-    order = c.some(range(len(kinds) + len(states)), len(kinds) + len(states))
-    every = [*kinds, *states]
-    inputs = [grower.input(every[k], batch) for k in order]
-    previous = {k: entry for k, entry in zip(order, inputs) if k >= len(kinds)}
-    grower.grow(1 + c.below(size))
-    feedback, named = {}, []
-    for k, entry in previous.items():
-        entry.node.annotate(name=f"state{k}")
-        node = _next(grower, every[k], entry, batch)
-        if node.name or node.module is None:
-            node = nn.Identity()(node)
-        node.annotate(name=f"next{k}")
-        feedback[f"next{k}"] = f"state{k}"
-        named.append(node)
-    outputs = [*named, *([] if all(e.used for e in grower.made) and c.maybe(0.7) else grower.outputs())]
-    outputs = [outputs[k] for k in c.some(range(len(outputs)), len(outputs))]
-    step = nn.gModule([entry.node for entry in inputs], outputs)
-    net = mg.rnn.Unroll(step, feedback)
-    return Grown(net.float() if dtype == "float" else net, [every[k] for k in order], batch, {i for i, k in enumerate(order) if k >= len(kinds)})
-
-
-def _state(c: Chance, deep: int = 0) -> Kind:
-    if deep < DEEPEST and c.maybe(0.3):
-        return [_state(c, deep + 1) for _ in range(1 + c.below(2))]
-    return Tensor((c.width(),), c.maybe(0.95))
-
-
-def _next(grower: Grower, kind: Kind, previous: Made, batch: int) -> Node:
-    """Return a node for the next value of a state: of the same kind, and not growing."""
-    rows = {shape: _rows(grower, shape) for shape in _shapes(kind, batch)}
-    if all(rows.values()) and not grower.c.maybe(0.15):
-        return _become(grower, kind, rows, batch)
-    previous.used = True
-    return grower.c.one([nn.Identity, nn.Identity, nn.ZeroGrad])()(previous.node)
-
-
-def _shapes(kind: Kind, batch: int) -> list[tuple[int, ...]]:
-    if is_table(kind):
-        return [shape for each in kind for shape in _shapes(each, batch)]
-    return [((batch,) if kind.batched else ()) + kind.shape]
-
-
-def _rows(grower: Grower, shape: tuple[int, ...]) -> list[Made]:
-    """Return what is of a shape but for the last size."""
-    return [
-        entry for entry in grower.tensors()
-        if entry.value.ndim == len(shape) and entry.value.shape[:-1] == shape[:-1]
-    ]
-
-
-def _become(grower: Grower, kind: Kind, rows: dict[tuple[int, ...], list[Made]], batch: int) -> Node:
-    c = grower.c
-    if is_table(kind):
-        return mg.nest([_become(grower, each, rows, batch) for each in kind])
-    (shape,) = _shapes(kind, batch)
-    fitting = [entry for entry in rows[shape] if entry.value.shape == shape]
-    entry = c.one(fitting if fitting and c.maybe(0.6) else rows[shape])
-    entry.used = True
-    if entry in fitting:
-        return c.one([nn.Tanh, nn.Tanh, nn.Sigmoid, nn.Identity, nn.ZeroGrad])()(entry.node)
-    return nn.Tanh()(nn.Linear(entry.value.shape[-1], shape[-1])(entry.node))
