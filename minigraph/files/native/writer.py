@@ -128,9 +128,11 @@ class _Writer:
         """Return the name of the array that owns the memory, under which it stands in the file."""
         name = self._owners.get(id(owner))
         if name is None:
-            name = self._owners[id(owner)] = where.removeprefix("net.")
+            # A name that has no UTF-8 is told in escapes here; the node's own stands in the structure.
+            name = where.removeprefix("net.").encode("utf-8", "backslashreplace").decode("utf-8")
             while name in self.arrays or name == "__metadata__":
                 name += "'"
+            self._owners[id(owner)] = name
             self.arrays[name] = np.asarray(owner)
             self._alive.append(owner)
         return name

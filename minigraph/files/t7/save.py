@@ -176,7 +176,7 @@ class Writer:
     def _class(self, name: str, version: int = 1) -> None:
         if version > 0:
             self._sink.write_string(b"V %d" % version)
-        self._sink.write_string(name.encode("utf-8"))
+        self._sink.write_string(name.encode("utf-8", "surrogatepass"))
 
     def _array(self, array: np.ndarray, identity: Any = None) -> Parts:
         if isinstance(array, Storage):
