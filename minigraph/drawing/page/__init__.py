@@ -1,6 +1,7 @@
 """The interactive page: data (``data``), the picture (``svg``), both as one file (``html``).
 
-``recorded`` is what the page is told of traces, ``front`` what runs in the browser.
+``recorded`` is what the page is told of traces, ``front`` what runs in the browser, ``records``
+the types of all that the one hands to the other.
 """
 
 from __future__ import annotations
