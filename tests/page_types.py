@@ -36,7 +36,7 @@ def _declarations(path: Path) -> Iterator[str]:
             if isinstance(value, ast.Call):  # its keys are words that Python keeps for itself
                 keys = dict(zip(*_items(value.args[1])))
                 yield _interface(name, [], "", [f"    {key}: {kind};" for key, kind in keys.items()])
-            else:
+            elif isinstance(value, ast.Subscript):
                 yield f"type {name} = {_type(value)};{_comment(lines[statement.lineno - 1])}\n"
         elif isinstance(statement, ast.ClassDef):
             mark = "?" if statement.keywords else ""  # total=False

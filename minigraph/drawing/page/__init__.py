@@ -1,6 +1,7 @@
 """The interactive page: data (``data``), the picture (``svg``), both as one file (``html``).
 
-``recorded`` is what the page is told of traces, ``front`` what runs in the browser.
+``recorded`` is what the page is told of traces, ``front`` what runs in the browser, ``records``
+the types of all that the one hands to the other.
 """
 
 from __future__ import annotations
@@ -28,8 +29,7 @@ def page_of(what: Any, title: str = "", backward: bool = False) -> str:
     ``backward`` is the view that it opens with; a trace always opens so. Raises ``DrawingError``
     for anything else, or without Graphviz.
     """
-    traces = list(what) if isinstance(what, (list, tuple)) else [what]
-    if traces and all(isinstance(each, (Trace, UnrollTrace)) for each in traces):
+    if traces := _traces_in(what):
         return _traces_page(traces, title)
     picture = picture_of(what, title)
     picture.backward = False
@@ -37,6 +37,11 @@ def page_of(what: Any, title: str = "", backward: bool = False) -> str:
     data["inner"] = inner_pages(what.nodes if isinstance(what, Graph) else what.forwardnodes)
     data["view"] = "backward" if backward or isinstance(what, Graph) and is_backward(what) else "forward"
     return page_html(data, page_svg(replace(picture, title="")))
+
+
+def _traces_in(what: Any) -> list[Any]:
+    traces = list(what) if isinstance(what, (list, tuple)) else [what]
+    return traces if all(isinstance(each, (Trace, UnrollTrace)) for each in traces) else []
 
 
 def _traces_page(traces: list[Any], title: str) -> str:

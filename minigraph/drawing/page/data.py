@@ -10,8 +10,8 @@ from minigraph.drawing.page.module_words import arguments_of, contents_of
 from minigraph.drawing.page.records import PageData
 from minigraph.drawing.page.records.graph import Described, EdgeData, GraphData, NodeData, Role
 from minigraph.drawing.page.records.traces import TraceData
+from minigraph.drawing.page.records.values import value_data
 from minigraph.drawing.page.tables import table_rows
-from minigraph.drawing.page.values import value_data
 from minigraph.drawing.picture import Picture, PictureEdge, ValuesOf, forward_edges
 from minigraph.drawing.words import clean
 from minigraph.graph import Edge, Graph, Node

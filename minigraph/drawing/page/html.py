@@ -69,7 +69,7 @@ def _json(data: PageData) -> str:
 @lru_cache
 def _inlined(ending: str) -> str:
     """Return the files of the front end with this ending in one text, in their order."""
-    front = files(__package__) / "front"
+    front = files("minigraph.drawing.page") / "front"
     paths = [front / room / f"{name}{ending}" for room, names in _FRONT for name in names.split()]
     return "\n".join(path.read_text(encoding="utf-8").strip() for path in paths if path.is_file())
 

@@ -10,8 +10,7 @@ import numpy as np
 from minigraph.debug.measure import shape_of, shape_text
 from minigraph.debug.report import plain
 from minigraph.drawing.page.records.traces import Summary
-from minigraph.drawing.page.records.values import Number
-from minigraph.drawing.page.values import statistics
+from minigraph.drawing.page.records.values import Number, statistics
 from minigraph.tables import leaves
 
 BINS = 16

@@ -22,8 +22,7 @@ from minigraph.drawing.page.records.traces import (
     TraceData,
     UnrolledTrace,
 )
-from minigraph.drawing.page.records.values import Number
-from minigraph.drawing.page.values import value_data
+from minigraph.drawing.page.records.values import Number, value_data
 from minigraph.drawing.words import clean
 from minigraph.errors import DrawingError
 from minigraph.nn.gmodule import gModule

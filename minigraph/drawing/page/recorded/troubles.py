@@ -150,8 +150,10 @@ def _troubles(
 
 def _makes(step: Pass, event: BackwardEvent) -> State:
     """Return ``nan`` or ``inf`` where a node makes one from a gradient that has none."""
-    passed_on = (_broken(step["contributions"][index]["summary"]) for index in event["to"])
-    return next((kind for kind in passed_on if kind), "")
+    for index in event["to"]:
+        if kind := _broken(step["contributions"][index]["summary"]):
+            return kind
+    return ""
 
 
 def _forward_text(event: Event, kind: Trouble, trace: Trace) -> str:
