@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -29,13 +28,7 @@ def sample(checkpoint: Path, primetext: str, temperature: float, length: int, se
 
     found = text.read_model(checkpoint, lambda message: click.echo(f"minigraph: {message}", err=True))
     characters = Sampler(found).sample(length, primetext, temperature, seed)
-    _write(primetext)
+    click.echo(primetext, nl=False)
     for character in characters:
-        _write(character)
-    _write("\n")
-
-
-def _write(characters: str) -> None:
-    """Print at once; what the terminal's encoding lacks is printed as an escape."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    click.echo(characters.encode(encoding, "backslashreplace").decode(encoding), nl=False)
+        click.echo(character, nl=False)
+    click.echo()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterator, Optional
 
 import click
 
@@ -97,17 +98,13 @@ def train(
     options = text.TrainingOptions(**values)
     corpus = text.Corpus.reference() if file is None else text.Corpus.from_file(file)
     asked: list[int] = []
-    previous = {number: signal.signal(number, lambda number, _: _ask(asked, number)) for number in _SIGNALS}
     try:
         result = text.train(
             corpus, options, checkpoint_dir, log, init_from, ctx.obj, progress_reporter(),
-            should_stop=lambda: bool(asked), compiled=compiled,
+            should_stop=lambda: bool(asked), compiled=compiled, iterating=_noting_signals(asked),
         )
     except NumberError as error:
         raise Stopped(describe(error), error) from error
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
     iteration = result.trainer.iteration
     if ctx.obj.rank > 0:
         pass  # rank 0 tells
@@ -122,8 +119,18 @@ def train(
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def _ask(asked: list[int], number: int) -> None:
-    """Note a signal; the second of them ends the program at once."""
-    if asked:
-        raise KeyboardInterrupt
-    asked.append(number)
+@contextmanager
+def _noting_signals(asked: list[int]) -> Iterator[None]:
+    """Note a signal in ``asked``; the second of them, and any before or after, ends the program at once."""
+
+    def note(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    previous = {number: signal.signal(number, note) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

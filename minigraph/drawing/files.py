@@ -17,6 +17,7 @@ from minigraph.drawing.source import dot_source
 from minigraph.drawing.subject import name_of, picture_of, values_of_network
 from minigraph.drawing.svg import render_svg
 from minigraph.errors import DrawingError
+from minigraph.files.atomic import write_text
 from minigraph.graph import Graph, Node, NodeData
 from minigraph.nn.gmodule import gModule
 
@@ -129,7 +130,7 @@ def _file_name(title: str) -> str:
 def _write(path: Path, text: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        write_text(path, text)
     except OSError as error:
         raise DrawingError(f"cannot write '{path}': {error.strerror or error}") from error
     return path

@@ -6,6 +6,7 @@ Source: https://github.com/karpathy/char-rnn (train.lua)
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Mapping
 
@@ -13,6 +14,9 @@ from minigraph.errors import ArgumentError
 
 MODELS = ("lstm", "gru", "rnn")
 DTYPES = ("float32", "float64")
+
+_LARGEST_WHOLE = 2**53
+_LARGEST = sys.float_info.max  # what a whole number may exceed
 
 # What may differ between a run and the one that goes on with it: how long, how often, where.
 _NOT_IDENTITY = ("max_epochs", "max_iters", "eval_val_every", "save_every", "keep")
@@ -72,6 +76,8 @@ class TrainingOptions:
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ArgumentError(f"{flag(name)} must be a whole number, at least {least}; got {value!r}")
+        if value > _LARGEST_WHOLE:
+            raise ArgumentError(f"{flag(name)} must be at most {_LARGEST_WHOLE}")
 
     def _number(
         self, name: str, low: float, high: float, words: str, above: bool = False, below: bool = False
@@ -79,7 +85,7 @@ class TrainingOptions:
         value = getattr(self, name)
         fits = (
             not isinstance(value, bool) and isinstance(value, (int, float)) and low <= value <= high
-            and not (above and value == low) and not (below and value == high)
+            and abs(value) <= _LARGEST and not (above and value == low) and not (below and value == high)
         )
         if not fits:
             raise ArgumentError(f"{flag(name)} must be {words}; got {value!r}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any, BinaryIO, Optional, Union
+from typing import Any, BinaryIO, Optional
 
 from minigraph.errors import ArgumentError, T7Error
+from minigraph.files.atomic import AnyPath
+from minigraph.files.opening import open_regular
 from minigraph.files.t7.builder import Builder, is_known
 from minigraph.files.t7.foreign import HEAD, foreign_kind
 from minigraph.files.t7.reader import ObjectRecord, Reader
@@ -13,7 +14,7 @@ from minigraph.files.t7.streams import AsciiStream, BinaryStream, Stream, looks_
 
 
 def load_t7(
-    path: Union[str, "os.PathLike[str]"],
+    path: AnyPath,
     mode: Optional[str] = None,
     referenced: bool = True,
     skip_functions: bool = False,
@@ -42,7 +43,7 @@ def load_t7(
         raise ArgumentError(f"mode is 'binary' or 'ascii', got {mode!r}")
     if long_size not in (None, 4, 8):
         raise ArgumentError(f"long_size is 4 or 8, got {long_size!r}")
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return read_t7(file, mode, referenced, skip_functions, long_size, several)
 
 

@@ -9,13 +9,12 @@ Source: https://github.com/torch/torch7/blob/master/File.lua
 from __future__ import annotations
 
 import math
-import os
-from typing import Any, Iterator, Optional, Union
+from typing import Any, Iterator, Optional
 
 import numpy as np
 
 from minigraph.errors import ArgumentError, T7Error
-from minigraph.files.atomic import replacing
+from minigraph.files.atomic import AnyPath, replacing
 from minigraph.files.t7.activations import Activation
 from minigraph.files.t7.fields import class_and_fields
 from minigraph.files.t7.nodes import NodeWriter
@@ -33,7 +32,7 @@ _MOST_INT = 2**31 - 1
 
 
 def save_t7(
-    path: Union[str, "os.PathLike[str]"], obj: Any, mode: str = "binary", referenced: bool = True
+    path: AnyPath, obj: Any, mode: str = "binary", referenced: bool = True
 ) -> None:
     """Write ``obj`` to ``path`` so that Torch7's ``torch.load`` reads it.
 
@@ -178,7 +177,7 @@ class Writer:
     def _class(self, name: str, version: int = 1) -> None:
         if version > 0:
             self._sink.write_string(b"V %d" % version)
-        self._sink.write_string(name.encode("utf-8"))
+        self._sink.write_string(name.encode("utf-8", "surrogatepass"))
 
     def _array(self, array: np.ndarray, identity: Any = None) -> Parts:
         if isinstance(array, Storage):
