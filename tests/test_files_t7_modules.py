@@ -15,7 +15,8 @@ from minigraph.errors import T7Error
 
 #: What Torch7 cannot do at all, or not write.
 REFUSED = {
-    "PixelShuffle": "only goes up", "Profile": "cannot store the clock", "SpatialClassNLLCriterion": "ignoreIndex",
+    "PixelShuffle": "only goes up", "Profile": "cannot store the clock",
+    "SpatialClassNLLCriterion": "ignoreIndex",
 }
 
 

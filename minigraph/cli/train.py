@@ -70,13 +70,17 @@ def train(
     from minigraph.errors import NumberError
     from minigraph.text.progress import progress_reporter
 
+    vocabulary = None
     if init_from is not None:
-        given = text.RunFacts.of(text.read_model(init_from)).options.to_dict()
+        facts = text.RunFacts.of(text.read_model(init_from))
+        given, vocabulary = facts.options.to_dict(), text.Vocabulary(facts.vocabulary)
         for name in _FROM_CHECKPOINT:
             if ctx.get_parameter_source(name) == click.core.ParameterSource.DEFAULT:
                 values[name] = given[name]
     options = text.TrainingOptions(**values)
-    corpus = text.Corpus.reference() if file is None else text.Corpus.from_file(file)
+    corpus = (
+        text.Corpus.reference(vocabulary) if file is None else text.Corpus.from_file(file, vocabulary)
+    )
     asked: list[int] = []
     try:
         result = text.train(

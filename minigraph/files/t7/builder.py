@@ -230,6 +230,8 @@ def _is_plain(value: Any) -> bool:
 
 
 def _is_list(record: TableRecord) -> bool:
-    """Tell whether the keys are 1, 2, … n."""
+    """Tell whether a table is a list: its keys are 1, 2, … n."""
+    if isinstance(record, HashRecord):
+        return False
     keys = record.items[0::2]
-    return not isinstance(record, HashRecord) and all(type(key) is int for key in keys) and set(keys) == set(range(1, len(keys) + 1))
+    return all(type(key) is int for key in keys) and set(keys) == set(range(1, len(keys) + 1))

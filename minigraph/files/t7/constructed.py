@@ -80,7 +80,9 @@ def save_crelu(module: Any) -> Fields:
 
 def save_weight_norm(module: Any) -> Fields:
     inner = module.modules[0]
-    fields: Fields = {"weightSize": sizes(*inner.weight.shape), "weight": inner.weight, "gradWeight": inner.gradWeight}
+    fields: Fields = {
+        "weightSize": sizes(*inner.weight.shape), "weight": inner.weight, "gradWeight": inner.gradWeight,
+    }
     if module.bias is not None:
         fields |= {"bias": inner.bias, "gradBias": inner.gradBias}
     rows, rest = module.v.shape

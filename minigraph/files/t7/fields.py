@@ -43,7 +43,9 @@ def class_and_fields(module: State, nodes: NodeWriter) -> tuple[str, dict[str, A
     layout = layout_of(type(module))
     kept = vars(module).get(KEPT, {})
     fields: dict[str, Any] = {} if layout.save is None else dict(layout.save(module))
-    fields.update((field, value) for field, value in kept.get("fields", {}).items() if field not in layout.held)
+    fields.update({
+        field: value for field, value in kept.get("fields", {}).items() if field not in layout.held
+    })
     for attribute, only in layout.ignored.items():
         if getattr(module, attribute) != only:
             raise T7Error(

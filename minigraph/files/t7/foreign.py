@@ -22,7 +22,7 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     ),
     (
         rb"\x80[\x01-\x05]|\((?:dp|lp|i|t)|c[\w.]+\n\w+\n|[\]}]q[\x00-\x20]",
-        "a Python pickle: PyTorch's torch.save or pickle.dump wrote it, and torch.load or pickle.load reads it",
+        "a Python pickle: PyTorch's torch.save or pickle.dump wrote it; torch.load or pickle.load reads it",
     ),
     (rb"\x89HDF\r\n\x1a\n", "an HDF5 file: the package h5py reads it"),
     (rb"\x1f\x8b", "compressed with gzip: unpack it first"),

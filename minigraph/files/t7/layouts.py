@@ -250,8 +250,9 @@ LAYOUTS: dict[type, Layout] = {
     nn.SpatialDepthWiseConvolution: Layout(optional=_BIAS, absent=("dilationH", "dilationW"),
                                            foreign=("finput", "fgradInput")),
     nn.SpatialDilatedConvolution: Layout(optional=_BIAS, foreign=("finput", "fgradInput")),
-    nn.SpatialFullConvolution: Layout(optional=_BIAS, absent=("dilationH", "dilationW"), save=made(ones=empty),
-                                      foreign=("finput", "fgradInput", "ones", "buffer", "zeroScalar")),
+    nn.SpatialFullConvolution: Layout(
+        optional=_BIAS, absent=("dilationH", "dilationW"), save=made(ones=empty),
+        foreign=("finput", "fgradInput", "ones", "buffer", "zeroScalar")),
     nn.SpatialFullConvolutionMap: Layout(absent=(*_WINDOW, "adjW", "adjH")),
     nn.SpatialFractionalMaxPooling: Layout(
         optional=("outW", "outH", "ratioW", "ratioH"), save=made(newRandomPool=False)),

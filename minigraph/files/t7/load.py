@@ -26,12 +26,13 @@ def load_t7(
     A Lua table with the keys 1 … n is a list, any other a dict; whole numbers are int, others
     float; strings are str, or bytes where they are not UTF-8; a tensor is an array (one that was
     on a GPU too) and tensors on one storage share their memory; an object of a class of ``nn`` or
-    nngraph is ours, of another an ``UnknownObject``; a ``tds.Hash`` is a dict, a ``tds.Vec`` a list. ``mode`` is ``'binary'`` or ``'ascii'`` and
-    is found out by itself. ``referenced=False`` reads what was saved without references, as
-    ``torch.load(path, mode, false)`` does. Lua functions are programs and are refused;
-    ``skip_functions=True`` puts ``None`` in their place. ``long_size`` is the bytes of a C long
-    where the file was written, 8 or 4; by default 8 is tried first. ``several=True`` returns a list
-    of all objects that ``file:writeObject`` put into the file one after the other.
+    nngraph is ours, of another an ``UnknownObject``; a ``tds.Hash`` is a dict, a ``tds.Vec`` a
+    list. ``mode`` is ``'binary'`` or ``'ascii'`` and is found out by itself. ``referenced=False``
+    reads what was saved without references, as ``torch.load(path, mode, false)`` does. Lua functions
+    are programs and are refused; ``skip_functions=True`` puts ``None`` in their place. ``long_size``
+    is the bytes of a C long where the file was written, 8 or 4; by default 8 is tried first.
+    ``several=True`` returns a list of all objects that ``file:writeObject`` put into the file one
+    after the other.
 
     Nothing in the file is ever executed. Raises ``T7Error``, with the byte where it happened, for
     a file that is damaged, is something else, goes on after its object, or holds what cannot be: no
@@ -77,7 +78,7 @@ def read_t7(
 def _read(stream: Stream, referenced: bool, skip_functions: bool, several: bool) -> Any:
     """Read the values of a file, which must end with the last."""
     reader = Reader(stream, referenced, skip_functions)
-    roots = []
+    roots: list[Any] = []
     try:
         while several and not stream.ended() or not roots:
             roots.append(reader.read())

@@ -84,8 +84,9 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
             raise T7Error(f"{record.class_name} has a field {field!r:.80} that it cannot have", record.offset)
         else:
             setattr(module, attribute, _attribute(value, record))
+    cls: Any = type(module)
     unsaid = {
-        attribute: value for attribute, value in _defaults(type(module)).items()
+        attribute: value for attribute, value in _defaults(cls).items()
         if attribute not in layout.absent and not hasattr(module, attribute)
     }
     vars(module).update(unsaid)
@@ -100,11 +101,11 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
 
 
 @lru_cache(None)
-def _defaults(cls: type) -> dict[str, Any]:
+def _defaults(cls: Any) -> dict[str, Any]:
     """Return what a layer of ours is where an older file does not say: its constructor's defaults."""
     if not cls.__module__.startswith("minigraph.nn"):
         return {}
-    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    parameters = inspect.signature(cls.__init__).parameters.values()
     return {p.name: p.default for p in parameters if type(p.default) in (bool, int, float)}
 
 
@@ -142,8 +143,8 @@ def _check_modules(module: Any, record: ObjectRecord) -> None:
     for number, entry in enumerate(held, 1):
         if isinstance(entry, UnknownObject) and not isinstance(entry, Module):
             raise T7Error(
-                f"{wrong}: modules[{number}] is of the class {entry.class_name}, which is not known here, and "
-                "has none of the fields of a module; mg.files.register takes a class of that name",
+                f"{wrong}: modules[{number}] is of the class {entry.class_name}, which is not known here and "
+                "has none of a module's fields; mg.files.register takes a class of that name",
                 record.offset,
             )
         if not isinstance(entry, Module):

@@ -141,7 +141,8 @@ class Writer:
         if not is_table(value):
             return self._begin(value)
         return self._table(value, [
-            (i, Activation(module, (*path, i), entry)) for i, entry in enumerate(value, 1) if entry is not None
+            (i, Activation(module, (*path, i), entry))
+            for i, entry in enumerate(value, 1) if entry is not None
         ], identity)
 
     def _table(self, value: Any, pairs: list[tuple[Any, Any]], identity: Any = None) -> Parts:

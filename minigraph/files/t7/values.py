@@ -9,7 +9,6 @@ import numpy as np
 from minigraph.errors import StateError
 from minigraph.nn.module import Module
 
-
 #: Where a module keeps what it was loaded with and does not use: its Torch class and fields, and what
 #: the file does not say (it says it again only where that was changed).
 KEPT = "_torch"
