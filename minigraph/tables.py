@@ -68,6 +68,14 @@ def describe(value: Any) -> str:
     return f"{type(value).__name__} {value!r}" if np.isscalar(value) else type(value).__name__
 
 
+def describe_table(table: Any) -> str:
+    """Say what stands where a tensor is meant: a list of numbers is told from a table of tensors."""
+    numbers = [isinstance(leaf, (int, float, np.number)) for _, leaf in leaves(table)]
+    if numbers and all(numbers):
+        return f"a list of numbers, which is a table here: write np.array({map_table(float, table)!r:.60})"
+    return f"a table {describe(table)}"
+
+
 def copy_table(table: Any) -> Any:
     """Return a table of copies; the arrays share no memory with those of ``table``."""
     return map_table(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, table)
@@ -183,7 +191,7 @@ def _fit_tensor(gradient: Any, output: np.ndarray, where: str) -> np.ndarray:
     if is_table(gradient):
         raise InputError(
             f"{where}: expected a tensor of shape {format_shape(output.shape)}, "
-            f"got a table {describe(gradient)}",
+            f"got {describe_table(gradient)}",
             where, output.shape, describe(gradient),
         )
     array = as_numeric(gradient, where)
@@ -234,6 +242,7 @@ def check_numeric(table: Any, root: str = "input", path: Path = ()) -> None:
 
 def as_numeric(value: Any, where: str) -> np.ndarray:
     """Return ``value`` as a real numeric array; raise ``InputError`` for anything else."""
+    refuse_mask(value, where)
     try:
         array = np.asarray(value)
     except ValueError:  # rows of different lengths
@@ -247,6 +256,16 @@ def as_numeric(value: Any, where: str) -> np.ndarray:
             where, "real numbers", str(array.dtype),
         )
     return array
+
+
+def refuse_mask(value: Any, where: str) -> None:
+    """Raise ``InputError`` for a masked array: what computes with it would lose its mask."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError(
+            f"{where} is a masked array, whose mask would be lost: fill it, {where}.filled(value), "
+            "or pass the mask as an input of its own",
+            where, "an array without a mask", describe(value),
+        )
 
 
 def _fits(buffer: Any, like: np.ndarray) -> bool:

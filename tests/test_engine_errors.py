@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, Callable
 
 import numpy as np
@@ -175,6 +176,34 @@ INPUTS: dict[str, tuple[Any, list[str]]] = {
     "complex": ([X.astype(complex), GOOD[1]], ["real numbers.*complex128"]),
     "None": ([X, [None, GOOD[1][1]]], [r"input\[2\]\[1\] is None"]),
 }
+
+
+def test_masks_do_not_get_lost_elsewhere(tmp_path: Path) -> None:
+    masked = np.ma.array(np.ones((2, 2)), mask=np.eye(2))
+    layer = nn.Linear(2, 2)
+    layer.weight = masked
+    for call in (
+        layer.zeroGradParameters, layer.getParameters, lambda: nn.SpatialSubtractiveNormalization(1, masked),
+        lambda: nn.SpatialConvolutionMap(masked, 2, 2), lambda: nn.BCECriterion(masked[0]),
+        lambda: mg.optim.sgd(lambda x: (0.0, x), masked), lambda: mg.save_t7(tmp_path / "x.t7", masked),
+        lambda: mg.optim.adam(lambda x: (0.0, masked), np.ones((2, 2))),
+        lambda: mg.save(tmp_path / "x", layer),
+    ):
+        with pytest.raises(errors.InputError, match="masked array, whose mask would be lost"):
+            call()
+
+
+def test_a_list_of_numbers_is_called_so() -> None:
+    net, wanted = nn.gModule([x := identity()], [nn.Linear(2, 2)(x)]), r"write np.array\(\[\[0.0, 0.1\]\]\)"
+    for call in (
+        lambda: net.forward([[0.0, 0.1]]), lambda: nn.Linear(2, 2).forward([[0, 0.1]]),
+        lambda: nn.MSECriterion().forward(np.ones((1, 2)), [[0.0, 0.1]]),
+        lambda: (net.forward(np.ones((1, 2))), net.backward(np.ones((1, 2)), [[0.0, np.float64(0.1)]])),
+    ):
+        with pytest.raises(errors.InputError, match=f"a list of numbers, which is a table here: {wanted}"):
+            call()
+    with pytest.raises(errors.InputError, match="got a table"):
+        net.forward([np.ones(2)])
 
 
 @pytest.mark.parametrize("name", INPUTS)

@@ -13,7 +13,7 @@ from minigraph.errors import ArgumentError, GraphError, StateError
 from minigraph.graph import Node, NodeData, check_nodes, expecting_node_message, shown
 from minigraph.memory import flatten
 from minigraph.nn.state import State
-from minigraph.tables import fill_none, fit_gradient
+from minigraph.tables import fill_none, fit_gradient, refuse_mask
 
 Self = TypeVar("Self", bound="Module")
 Arrays = list[np.ndarray]
@@ -153,6 +153,8 @@ class Module(State):
         for name, gradName in (("weight", "gradWeight"), ("bias", "gradBias")):
             value = getattr(self, name, None)
             if value is not None:
+                if type(value) is not np.ndarray:
+                    refuse_mask(value, name)
                 params.append(value)
                 gradParams.append(getattr(self, gradName))
         return params, gradParams

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigraph.errors import InputError, format_shape
 from minigraph.memory import Relocation
-from minigraph.tables import as_numeric, describe, format_path, is_table
+from minigraph.tables import as_numeric, describe, describe_table, format_path, is_table
 from minigraph.tensors import TENSOR_TYPES, check_module_type, getdefaulttensortype
 
 Self = TypeVar("Self", bound="State")
@@ -129,7 +129,7 @@ class State:
         if type(input) is not np.ndarray:
             if is_table(input):
                 raise InputError(
-                    f"{self!r} expects a tensor as {what}, got a table {describe(input)}",
+                    f"{self!r} expects a tensor as {what}, got {describe_table(input)}",
                     what, "tensor", describe(input),
                 )
             if input is None:
