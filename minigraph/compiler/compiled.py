@@ -137,7 +137,7 @@ class Compiled(Container):
         else:
             run = self._ready()
             if is_table(gradOutput) and is_table(self.output) and len(gradOutput) != len(self.output):
-                self._fitted(gradOutput)  # raises
+                fit_gradient(gradOutput, self.output)  # raises
             self._accumulating(scale, run.accumulate)
 
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
