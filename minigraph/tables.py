@@ -12,6 +12,17 @@ import numpy as np
 
 from minigraph.errors import InputError, format_shape
 
+__all__ = [
+    "Path", "add_tables", "as_numeric", "check_numeric", "copy_into", "copy_table", "describe",
+    "fill_none", "fit_gradient", "format_path", "format_python_path", "has_none", "is_table",
+    "leaves", "map_table", "zeros_like",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Path = tuple[int, ...]
 
 

@@ -132,7 +132,7 @@ class Compiled(Container):
             self.gradInput = self.net.updateGradInput(input, gradOutput)
         else:
             run = self._ready()
-            given = self._fitted(gradOutput)
+            given = self._fitted(run, gradOutput)
             with self._following(run):
                 self.gradInput = run.backward(given, accumulate=False)
         return self.gradInput
@@ -145,7 +145,7 @@ class Compiled(Container):
         else:
             run = self._ready()
             if is_table(gradOutput) and is_table(self.output) and len(gradOutput) != len(self.output):
-                self._fitted(gradOutput)  # raises
+                fit_gradient(gradOutput, self.output)  # raises
             self._accumulating(scale, run.accumulate)
 
     @exclusive
@@ -154,7 +154,8 @@ class Compiled(Container):
         if self._eager:
             self.gradInput = self.net.backward(input, gradOutput, scale)
             return self.gradInput
-        run, given = self._ready(), self._fitted(gradOutput)
+        run = self._ready()
+        given = self._fitted(run, gradOutput)
 
         def back() -> None:
             self.gradInput = run.backward(given)
@@ -193,7 +194,8 @@ class Compiled(Container):
             )
         return self._current
 
-    def _fitted(self, gradOutput: Any) -> Any:
+    def _fitted(self, run: Run, gradOutput: Any) -> Any:
+        run.given = None  # after an error there is nothing to accumulate
         return fit_gradient(gradOutput, self.output)
 
     def _fitGradOutput(self, gradOutput: Any) -> Any:

@@ -201,4 +201,3 @@ def _module_takes(module: nn.Module, slot: Slot) -> Entries:
     if isinstance(module, nn.Sequential) and module.modules:
         return _module_takes(module.modules[0], slot)
     return None
-

@@ -15,3 +15,7 @@ __all__ = [
     "Edge", "Graph", "Network", "Node", "NodeData", "annotateNodes", "check_nodes",
     "expecting_node_message", "shown",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

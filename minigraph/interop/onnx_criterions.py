@@ -150,7 +150,6 @@ def _cross_entropy(f: Formula, c: Any, x: Any, t: Any) -> str:
     if scores.shape != x.shape:
         values = f("Reshape", values, scores.shaped())
     logarithms = f("LogSoftmax", values, axis=-1)
-    c.nll.sizeAverage = c.sizeAverage
     return _likelihood(f, c.nll, type(x)(logarithms, scores.example, scores.other), t)
 
 

@@ -267,6 +267,11 @@ class gModule(Container):
             observer.failed(self, method, node, failure)
         raise failure
 
+    @property
+    def evaluated(self) -> bool:
+        """Whether the last forward came to its end, so that what the nodes hold is of one pass."""
+        return bool(self._ready)
+
     def nodeState(self, node: Node) -> NodeState:
         """Return what the last forward and backward left at ``node`` (of either graph)."""
         place = self._places[node.data]

@@ -27,6 +27,8 @@ class State:
     _type: str
     _thread: int
     _turn: Any
+    #: The version of Torch7's class of this name, which its files tell; subclasses start at 1 again.
+    _torchVersion: int = 1
     #: Whether ``type()`` reaches the modules that this one holds.
     _castsBelow: bool = True
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
@@ -260,6 +262,12 @@ def _collect(value: Any, found: dict[int, State], casting: bool) -> None:
 _HOLDERS = (State, list, tuple, dict)
 
 
+def made_with(module: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments that a module was made with, those by position and those by name."""
+    given: tuple[tuple[Any, ...], dict[str, Any]] = getattr(module, "_arguments", ((), {}))
+    return given
+
+
 def replace_arrays(owners: Iterable[State], function: Callable[[np.ndarray], np.ndarray]) -> None:
     """Replace every array among the attributes of these modules by ``function(array)``."""
     for owner in owners:
@@ -269,14 +277,18 @@ def replace_arrays(owners: Iterable[State], function: Callable[[np.ndarray], np.
 
 
 def _map_arrays(function: Callable[[np.ndarray], np.ndarray], value: Any) -> Any:
-    """Apply ``function`` to the arrays in an attribute; containers are changed in place."""
+    """Apply ``function`` to the arrays in an attribute.
+
+    A container in which something changes is replaced: it may be a table that the caller has handed in.
+    """
     if isinstance(value, np.ndarray):
         return function(value)
-    if isinstance(value, list):
-        value[:] = [_map_arrays(function, entry) for entry in value]
-    elif isinstance(value, dict):
-        for key, entry in value.items():
-            value[key] = _map_arrays(function, entry)
-    elif type(value) is tuple:
-        return tuple(_map_arrays(function, entry) for entry in value)
+    if isinstance(value, list) or type(value) is tuple:
+        made = [_map_arrays(function, entry) for entry in value]
+        if all(new is old for new, old in zip(made, value)):
+            return value
+        return made if isinstance(value, list) else tuple(made)
+    if isinstance(value, dict):
+        entries = {key: _map_arrays(function, entry) for key, entry in value.items()}
+        return value if all(entries[key] is old for key, old in value.items()) else entries
     return value

@@ -62,6 +62,7 @@ class Unroll(Container):
                 "leave at least one input to be a sequence"
             )
         self.add(step)
+        self._setType(step._type)
         self._clones: list[gModule] = []
         self._settings = Settings(step)
         self._forget()
@@ -334,21 +335,32 @@ def _moment(t: int, T: int) -> str:
 
 def _match(step: gModule, feedback: Mapping[str, str]) -> dict[int, int]:
     """Return the 0-based positions of feedback's outputs and inputs; GraphError for a wrong name."""
-    inputs, outputs = step._network.inputs, step._network.outputs
+    inputs, outputs = _named(step._network.inputs), _named(step._network.outputs)
     feeds: dict[int, int] = {}
+    fed: set[int] = set()
     for source, target in feedback.items():
-        k = _find(source, outputs, "output", f"feedback {source!r} -> {target!r}")
-        j = _find(target, inputs, "input", f"feedback {source!r} -> {target!r}")
-        if j in feeds.values():
+        k = _find(source, outputs, step._network.outputs, "output", f"feedback {source!r} -> {target!r}")
+        j = _find(target, inputs, step._network.inputs, "input", f"feedback {source!r} -> {target!r}")
+        if j in fed:
             others = ", ".join(repr(name) for name, to in feedback.items() if to == target)
             raise GraphError(f"feedback feeds the input {target!r} from several outputs: {others}")
         feeds[k] = j
+        fed.add(j)
     return feeds
 
 
-def _find(name: str, nodes: Sequence[Node], what: str, where: str) -> int:
+def _named(nodes: Sequence[Node]) -> dict[str, list[int]]:
+    """Return the positions of the nodes of each name."""
+    found: dict[str, list[int]] = {}
+    for k, node in enumerate(nodes):
+        if node.name:
+            found.setdefault(node.name, []).append(k)
+    return found
+
+
+def _find(name: str, named: dict[str, list[int]], nodes: Sequence[Node], what: str, where: str) -> int:
     """Return the position of the node of this name, of which there must be one."""
-    found = [k for k, node in enumerate(nodes) if node.name == name and name]
+    found = named.get(name, [])
     if len({nodes[k] for k in found}) == 1:
         return found[0]
     names = ", ".join(repr(node.name) if node.name else f"{node.title()} (no name)" for node in nodes)

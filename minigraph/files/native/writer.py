@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 
 from minigraph.errors import FormatError
-from minigraph.files.atomic import replacing
+from minigraph.files.atomic import AnyPath, replacing
 from minigraph.files.native.container import DTYPES, write_safetensors
 from minigraph.files.native.layout import DEEPEST, FORMAT, VERSION, checksum, describe, unsaved
 from minigraph.files.registry import name_of
@@ -21,7 +20,7 @@ from minigraph.rnn import Unroll
 from minigraph.tables import refuse_mask
 
 
-def save(path: Union[str, "os.PathLike[str]"], net: Any) -> None:
+def save(path: AnyPath, net: Any) -> None:
     """Write a module or criterion (or a list or dict of them) to ``path``, for ``load``.
 
     Everything that a later pass depends on is kept: modules with their parameters, gradients and
@@ -131,9 +130,11 @@ class _Writer:
         """Return the name of the array that owns the memory, under which it stands in the file."""
         name = self._owners.get(id(owner))
         if name is None:
-            name = self._owners[id(owner)] = where.removeprefix("net.")
+            # A name that has no UTF-8 is told in escapes here; the node's own stands in the structure.
+            name = where.removeprefix("net.").encode("utf-8", "backslashreplace").decode("utf-8")
             while name in self.arrays or name == "__metadata__":
                 name += "'"
+            self._owners[id(owner)] = name
             self.arrays[name] = np.asarray(owner)
             self._alive.append(owner)
         return name

@@ -153,7 +153,8 @@ class ModuleFromCriterion(Module):
         prediction, target, paired = self.parts(input)
         scale = self._tensor(gradOutput, what="gradOutput").item()
         gradient = self.criterion.updateGradInput(prediction, target)
-        old = self.gradInput[1] if paired and isinstance(self.gradInput, list) else None
+        held = self.gradInput
+        old = held[1] if paired and isinstance(held, list) and len(held) == 2 else None
         if scale != 1.0:
             gradient = self._scaled = scaled(gradient, scale, self._scaled)
         self.gradInput = [gradient, _zero_gradient(target, old, self.dtype)] if paired else gradient

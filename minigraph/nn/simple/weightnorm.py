@@ -39,13 +39,17 @@ class LinearWeightNorm(Linear):
     ``v`` is ``(outputSize, inputSize)``, ``g`` ``(outputSize, 1)``; ``parameters()`` are ``v``,
     ``g`` and ``bias``. ``v`` and ``bias`` are drawn from uniform(-1/sqrt(inputSize),
     1/sqrt(inputSize)) and ``g`` starts as the norms of ``v``. ``weight`` is computed at each
-    forward. Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.LinearWeightNorm
+    forward, from norms of at least ``eps`` (1e-16). Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.LinearWeightNorm
     """
 
     bias: Any
     gradBias: Any
+    eps: float = 1e-16
 
-    def __init__(self, inputSize: int, outputSize: int, bias: bool = True) -> None:
+    def __init__(
+        self, inputSize: int, outputSize: int, bias: bool = True, eps: Optional[float] = 1e-16
+    ) -> None:
+        self.eps = 1e-16 if eps is None else eps
         self.v = np.empty((outputSize, inputSize), self.dtype)
         self.gradV = np.zeros_like(self.v)
         self.g = np.empty((outputSize, 1), self.dtype)
@@ -59,8 +63,8 @@ class LinearWeightNorm(Linear):
         outputSize, inputSize = linear.weight.shape
         made = LinearWeightNorm(inputSize, outputSize, linear.bias is not None)
         made.type(str(linear.type()))
-        made.g[...] = _norms(linear.weight)
-        made.v[...] = linear.weight / made.g
+        made.v[...] = linear.weight
+        made.g[...] = made._lengths()
         if linear.bias is not None:
             made.bias[...] = linear.bias
         return made
@@ -86,15 +90,18 @@ class LinearWeightNorm(Linear):
         """Draw ``v`` and ``bias`` as Linear does; ``g`` becomes the norms of ``v``."""
         bound = stdv * math.sqrt(3) if stdv else 1.0 / math.sqrt(self.v.shape[1])
         generator.fillUniform(self.v, -bound, bound)
-        self.g[...] = _norms(self.v)
+        self.g[...] = self._lengths()
         if self.bias is not None:
             generator.fillUniform(self.bias, -bound, bound)
         self.updateWeightMatrix()
         return self
 
+    def _lengths(self) -> np.ndarray:
+        return np.maximum(_norms(self.v), self.eps)
+
     def updateWeightMatrix(self) -> None:
         """Compute ``weight`` from ``v`` and ``g``."""
-        np.multiply(self.v, self.g / _norms(self.v), out=self.weight)
+        np.multiply(self.v, self.g / self._lengths(), out=self.weight)
 
     def updateOutput(self, input: Any) -> np.ndarray:
         self.updateWeightMatrix()
@@ -103,7 +110,7 @@ class LinearWeightNorm(Linear):
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         self.gradWeight.fill(0)
         super().accGradParameters(input, gradOutput, scale)
-        _add_gradients(self.gradWeight, self.v, self.g, _norms(self.v), self.gradV, self.gradG)
+        _add_gradients(self.gradWeight, self.v, self.g, self._lengths(), self.gradV, self.gradG)
 
     def __repr__(self) -> str:
         return super().__repr__().replace("nn.Linear", "nn.LinearWeightNorm", 1)
@@ -184,11 +191,15 @@ class WeightNorm(Decorator):
             setattr(self, name, getattr(other, name))
         return self
 
-    def updateOutput(self, input: Any) -> Any:
+    def updateWeight(self) -> None:
+        """Compute the module's weight from ``v`` and ``g``."""
         weight: np.ndarray = getattr(self.modules[0], "weight")  # noqa: B009
         rows = self.v * (self._g() / self._length())
         moved = np.moveaxis(weight, self.outputDim - 1, 0)
         moved[...] = rows.reshape(moved.shape)
+
+    def updateOutput(self, input: Any) -> Any:
+        self.updateWeight()
         return super().updateOutput(input)
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:

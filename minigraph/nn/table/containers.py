@@ -86,13 +86,14 @@ class ParallelTable(_Tabling):
 class MapTable(_Tabling):
     """Apply one module to every entry of a table, with buffers for each and the same parameters.
 
-    ``shared`` is accepted as in Torch7, where the copies share their parameters whatever it says.
+    With ``shared=False`` the copies, which are made as longer tables come, start with the module's
+    parameters and then have their own.
     Source: https://github.com/torch/nn/blob/master/doc/table.md#nn.MapTable
     """
 
     def __init__(self, module: Any = None, shared: bool = True) -> None:
         super().__init__()
-        self.shared = True
+        self.shared = shared is None or bool(shared)
         if module is not None:
             self.add(module)
 
@@ -113,7 +114,7 @@ class MapTable(_Tabling):
     def resize(self, n: int) -> None:
         """Keep ready exactly ``n`` copies of the module (at least the module itself)."""
         while len(self.modules) < n:
-            self.modules.append(self.module.twin())
+            self.modules.append(self.module.twin() if self.shared else self.module.clone())
         del self.modules[max(n, 1) :]
 
     def updateOutput(self, input: Any) -> list[Any]:

@@ -262,7 +262,7 @@ def _glu(export: Any, m: Any, value: Any, name: str) -> Any:
 def _weight_norm(export: Any, m: Any, value: Any, name: str) -> Any:
     outputs, inputs = m.v.shape
     return export.layer(
-        modules.LinearWeightNorm, inputs, outputs, m.bias is not None, value=value, name=name,
+        modules.LinearWeightNorm, inputs, outputs, m.bias is not None, m.eps, value=value, name=name,
         parameters={"v": m.v, "g": m.g, "bias": m.bias},
     )
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import torch
 
-from minigraph.interop.pytorch.runtime.functions import axis_of, class_axis, nearest_centre, rows, with_slope
+from minigraph.interop.pytorch.runtime.functions import (
+    axis_of,
+    class_axis,
+    limited,
+    nearest_centre,
+    rows,
+    with_slope,
+)
 
 
 class Softmax(torch.nn.Softmax):
@@ -36,14 +43,14 @@ class Hardtanh(torch.nn.Hardtanh):
     """nn.HardTanh and nn.Clamp: the gradient passes at the bounds themselves."""
 
     def forward(self, input):
-        return input.clamp(self.min_val, self.max_val)
+        return limited(input, self.min_val, self.max_val)
 
 
 class ReLU6(torch.nn.ReLU6):
     """nn.ReLU6: the gradient passes at 0 and 6 themselves."""
 
     def forward(self, input):
-        return input.clamp(0, 6)
+        return limited(input, 0, 6)
 
 
 class PReLU(torch.nn.PReLU):
@@ -185,14 +192,15 @@ class Kmeans(torch.nn.Module):
 class LinearWeightNorm(torch.nn.Module):
     """nn.LinearWeightNorm: a linear layer whose weight is ``g * v / ||v||``, row by row."""
 
-    def __init__(self, inputSize, outputSize, bias):
+    def __init__(self, inputSize, outputSize, bias, eps=1e-16):
         super().__init__()
+        self.eps = eps
         self.v = torch.nn.Parameter(torch.zeros(outputSize, inputSize))
         self.g = torch.nn.Parameter(torch.zeros(outputSize, 1))
         self.bias = torch.nn.Parameter(torch.zeros(outputSize)) if bias else None
 
     def forward(self, input):
-        norms = torch.linalg.vector_norm(self.v, dim=1, keepdim=True)
+        norms = torch.linalg.vector_norm(self.v, dim=1, keepdim=True).clamp_min(self.eps)
         return torch.nn.functional.linear(input, self.v * (self.g / norms), self.bias)
 
 
