@@ -148,6 +148,16 @@ def test_a_flat_array_from_before_float_is_read_only() -> None:
     assert now.dtype == np.float32 and net.bias[0] == now[-2]
 
 
+def test_a_flat_array_that_share_takes_parameters_from_is_read_only() -> None:
+    net, other = nn.Sequential().add(nn.Linear(2, 2)), nn.Linear(2, 2)
+    flat, _ = net.getParameters()
+    other.share(net.get(1), "weight")  # goes on using what lies there
+    flat += 1
+    net.get(1).share(nn.Linear(2, 2), "bias")
+    with pytest.raises(ValueError, match="read-only"):
+        flat += 1
+
+
 COPIES: dict[str, Callable[[Any], Any]] = {
     "deepcopy": copy.deepcopy,
     **{f"pickle {n}": lambda value, n=n: pickle.loads(pickle.dumps(value, n)) for n in (2, 4, 5)},

@@ -10,9 +10,9 @@ from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar
 import numpy as np
 
 from minigraph.errors import ArgumentError, GraphError, StateError
-from minigraph.flat import Flat, givers, retire
 from minigraph.graph import Node, NodeData, check_nodes, expecting_node_message, shown
-from minigraph.memory import root
+from minigraph.memory import Region, root
+from minigraph.memory.flat import Flat, givers, retire
 from minigraph.nn import sharing
 from minigraph.nn.state import State, replace_arrays
 from minigraph.nn.threads import exclusive, take_turn
@@ -276,12 +276,18 @@ class Module(State):
         return self
 
     def share(self: Self, other: "Module", *names: str) -> Self:
-        """Use ``other``'s arrays under these attribute names from now on; return the module."""
+        """Use ``other``'s arrays under these attribute names from now on; return the module.
+
+        A flat array that ``getParameters()`` returned and that held one of its own becomes read-only.
+        """
         for name in names:
             if getattr(self, name, None) is not None:
                 theirs = getattr(other, name, None)
                 if theirs is None:
                     raise ArgumentError(f"{other.typename()} has no '{name}' to share")
+                mine = getattr(self, name)
+                if isinstance(mine, np.ndarray) and mine is not theirs:
+                    retire(Region([mine]))
                 setattr(self, name, theirs)
         return self
 

@@ -8,8 +8,8 @@ from typing import Any, Callable, Iterable, Optional, Sequence, TypeVar, Union
 import numpy as np
 
 from minigraph.errors import InputError, StateError, format_shape
-from minigraph.flat import Placed, retire
 from minigraph.memory import Region, Relocation
+from minigraph.memory.flat import Placed, retire
 from minigraph.nn import sharing
 from minigraph.tables import as_numeric, describe, describe_table, format_path, is_table
 from minigraph.tensors import TENSOR_TYPES, check_module_type, getdefaulttensortype

@@ -7,7 +7,7 @@ from typing import Any, Callable
 import numpy as np
 
 from minigraph.errors import InputError, StateError, format_shape
-from minigraph.flat import is_retired
+from minigraph.memory.flat import is_retired
 from minigraph.tables import describe, refuse_mask
 
 #: ``feval(x) -> (loss, dx)``

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 import numpy as np
 
 from minigraph.errors import ArgumentError
-from minigraph.memory import Region, address, root
+from minigraph.memory.owners import Region, address, root
 
 
 class Flat:
