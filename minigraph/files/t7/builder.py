@@ -86,7 +86,9 @@ class Builder:
             return None  # an Edge is made whole, when its two nodes are there
         known = class_of(record.class_name)
         if known is not None:
-            return known.__new__(known)
+            made = known.__new__(known)
+            made._holders = 1  # as far as can be told
+            return made
         fields = record.items[0]
         names = {key for key in fields.items[0::2] if isinstance(key, str)} if isinstance(
             fields, TableRecord) else set()
