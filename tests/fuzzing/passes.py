@@ -102,7 +102,7 @@ class Passes:
             return subject.forward(self._carried(subject) if carried else self.input)
 
         self.expected = None
-        if HAS_TORCH and not self.nudge and all(np.isfinite(x).all() for _, x in leaves(self.input)):
+        if HAS_TORCH and not self.nudge and self._plain(input):
             self.expected = Expected.of(self.engine, self.input, seed)
         outputs = self._each("forward", run)
         if outputs is None:
@@ -120,8 +120,15 @@ class Passes:
             entries[target] = at(outputs[source], -1)
         return entries if len(entries) > 1 else entries[0]
 
+    def _plain(self, input: Any) -> bool:
+        """Whether what went in are the finite numbers of ``input``, of that kind."""
+        return all(
+            np.isfinite(made).all() and made.dtype.kind == np.asarray(given).dtype.kind
+            for (_, made), (_, given) in zip(leaves(self.input), leaves(input))
+        )
+
     def _nudged(self, array: np.ndarray) -> np.ndarray:
-        if array.dtype.kind != "f" or np.array_equal(array, np.round(array)):
+        if not fractional(array):
             return array
         made = array.astype(self.engine.dtype)
         return made * (1 + self.nudge) if self.nudge else made
@@ -257,6 +264,11 @@ class Passes:
                 raise Difference(f"{where}: {np.asarray(a).dtype} instead of {np.asarray(b).dtype}")
             if a is not None and not near(a, b, tolerance):
                 raise Difference(f"{where} is\n{a}\ninstead of\n{b}")
+
+
+def fractional(array: np.ndarray) -> bool:
+    """Whether an input is no index."""
+    return array.dtype.kind == "f" and not (array.size and np.array_equal(array, np.round(array)))
 
 
 def near(a: Any, b: Any, tolerance: float) -> bool:

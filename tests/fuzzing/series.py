@@ -8,7 +8,7 @@ import numpy as np
 
 from fuzzing.kinds import Grown
 from fuzzing.layers import Chance
-from fuzzing.passes import MODES, Difference, Passes, near
+from fuzzing.passes import MODES, Difference, Passes, fractional, near
 from minigraph.tables import is_table, leaves, map_table
 
 
@@ -82,21 +82,13 @@ class Series:
         self.passes.mixed = True
         kind = self.c.one([np.float32, np.int64])
         self.tell(kind.__name__)
-        self.forward(lambda array: array.astype(kind) if array.dtype.kind == "f" else array)
+        self.forward(lambda array: array.astype(kind) if fractional(array) else array)
 
     def large(self) -> None:
-        """Hand in numbers at which exponentials overflow, or a NaN."""
-        factor = self.c.one([30.0, 1000.0, np.nan])
+        """Hand in numbers at which exponentials overflow."""
+        factor = self.c.one([30.0, 1000.0])
         self.tell(f"times {factor}")
-
-        def enlarged(array: np.ndarray) -> np.ndarray:
-            if array.dtype.kind != "f" or np.array_equal(array, np.round(array)):
-                return array
-            array = array.copy()
-            array.flat[0 if np.isnan(factor) else slice(None)] *= factor
-            return array
-
-        self.forward(enlarged)
+        self.forward(lambda array: array * factor if fractional(array) else array)
 
     def carried(self) -> None:
         """Go on from the last states, which are the network's own memory."""
@@ -204,7 +196,8 @@ def _thinned(c: Chance, holes: Chance, like: Any) -> Any:
 
 
 def _normal(c: Chance, like: Any) -> np.ndarray:
-    made = c.rng.standard_normal(np.shape(like)).astype(np.asarray(like).dtype)
+    kind = np.asarray(like).dtype
+    made = c.rng.standard_normal(np.shape(like)).astype(kind if kind.kind == "f" else np.float64)
     return np.repeat(made[..., None], 2, -1)[..., 0] if c.maybe(0.1) else made
 
 
