@@ -31,9 +31,6 @@ class Module(State):
     ``gradInput`` are buffers: the next call may overwrite them.
     """
 
-    #: Attributes besides ``output`` and ``gradInput`` that hold intermediate results.
-    _buffers: tuple[str, ...] = ()
-
     train: bool = True
     #: Whether the class is not minigraph's own: what it returns as gradInput is then checked.
     _foreign: bool = True
@@ -224,12 +221,6 @@ class Module(State):
         self.train = False
         return self
 
-    def clearState(self: Self) -> Self:
-        """Forget outputs, gradients of inputs and other intermediate buffers; return the module."""
-        for name in ("output", "gradInput", *self._buffers):
-            setattr(self, name, None)
-        return self
-
     def share(self: Self, other: "Module", *names: str) -> Self:
         """Use ``other``'s arrays under these attribute names from now on; return the module."""
         for name in names:
@@ -239,15 +230,6 @@ class Module(State):
                     raise ArgumentError(f"{other.typename()} has no '{name}' to share")
                 setattr(self, name, theirs)
         return self
-
-    def twin(self: Self) -> Self:
-        """Return a module with the same parameters and state but output buffers of its own.
-
-        This is what a graph uses when one module is called at several nodes.
-        """
-        copied = self._copy(lambda array: True)
-        copied.clearState()
-        return copied
 
     # -- the tree of modules ---------------------------------------------------------------
 

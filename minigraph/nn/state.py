@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Callable, Optional, Sequence, TypeVar, Union
+from typing import Any, Callable, Iterable, Optional, Sequence, TypeVar, Union
 
 import numpy as np
 
@@ -18,6 +18,10 @@ Self = TypeVar("Self", bound="State")
 class State:
     """An object that holds arrays, has a tensor type and remembers how it was constructed."""
 
+    #: Attributes besides ``output`` and ``gradInput`` that hold intermediate results.
+    _buffers: tuple[str, ...] = ()
+    #: How many others this was put into; more than one may turn out to be parts of one (see ``distinct``).
+    _holders: int = 0
     #: The NumPy dtype that is computed in.
     dtype: np.dtype
     _type: str
@@ -80,6 +84,28 @@ class State:
                 if isinstance(value, np.ndarray):
                     kept[id(value)] = value
         return self._copy(lambda array: id(array) in kept)
+
+    def clearState(self: Self) -> Self:
+        """Forget outputs, gradients of inputs and other intermediate buffers; return the module."""
+        for name in ("output", "gradInput", *self._buffers):
+            setattr(self, name, None)
+        return self
+
+    def twin(self: Self) -> Self:
+        """Return a module with the same parameters and state but output buffers of its own.
+
+        This is what a network uses when one module is put into it twice.
+        """
+        copied = self._copy(lambda array: True)
+        copied.clearState()
+        return copied
+
+    def _distinct(self: Self, known: set[int]) -> Self:
+        """Return this, or its twin if it is one of ``known``, to which it is added with what it holds."""
+        if id(self) in known:
+            return self.twin()
+        known.add(id(self))
+        return self
 
     def _copy(self: Self, keep: Callable[[np.ndarray], bool]) -> Self:
         """Deep copy; arrays that ``keep`` accepts are shared, views of one buffer stay views."""
@@ -172,6 +198,23 @@ class State:
             )
         return input
 
+
+
+def distinct(parts: Iterable[Self]) -> list[Self]:
+    """Return what goes into one network, with a twin of everything that is in it already, however deep.
+
+    Two uses of one module would overwrite each other's outputs and gradients.
+    """
+    known: set[int] = set()
+    return [part._distinct(known) for part in parts]
+
+
+def held(parts: Sequence[Self], new: Self) -> Self:
+    """Return ``new``, or a twin of it, to be put beside ``parts``; see ``distinct``."""
+    if any(owner._holders > (owner is not new) for owner in new._owners()):
+        new = distinct([*parts, new])[-1]
+    new._holders += 1
+    return new
 
 
 def _collect(value: Any, found: dict[int, State], casting: bool) -> None:

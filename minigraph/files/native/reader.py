@@ -135,6 +135,7 @@ class _Reader:
         if record["type"] not in TENSOR_TYPES:
             raise FormatError(f"{record['class']} of the type {record['type']!r:.40}")
         module._setType(record["type"])
+        module._holders = 1  # as far as can be told
         if isinstance(module, gModule):
             gModule.__init__(module, *self._nodes(record["network"]))
         elif isinstance(module, Unroll):
