@@ -21,6 +21,7 @@ from minigraph.nn.container import Container
 from minigraph.nn.module import Module
 from minigraph.nn.observer import Observer
 from minigraph.nn.state import distinct
+from minigraph.nn.threads import exclusive
 from minigraph.tables import (
     Path,
     add_tables,
@@ -124,6 +125,11 @@ class gModule(Container):
 
     # -- running ---------------------------------------------------------------------------
 
+    def forward(self, input: Any) -> Any:
+        """Return the output for ``input``; see ``updateOutput``, which has the turn."""
+        return self._evaluate(input)
+
+    @exclusive
     def updateOutput(self, input: Any) -> Any:
         """Evaluate the nodes in ``forwardnodes`` order and return the output (table)."""
         self._ready = ""
@@ -159,6 +165,7 @@ class gModule(Container):
         self._ready = "updateOutput"
         return value
 
+    @exclusive
     def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
         """Pass gradients through ``backwardnodes`` and return those of the input (table)."""
         observers = self.observers
@@ -167,7 +174,7 @@ class gModule(Container):
             if not self._ready:
                 raise StateError(
                     "backward before forward: the network has no saved activations; "
-                    "call forward(input) first (an error or clearState() forgets them)"
+                    "call forward(input) first (an error, clearState() or another thread's run forgets them)"
                 )
             for observer in observers:
                 observer.starting(self, "updateGradInput", input)
@@ -211,6 +218,7 @@ class gModule(Container):
         """Leave the gradients as they are: ``updateGradInput`` checks them and keeps ``None``."""
         return gradOutput
 
+    @exclusive
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         """Accumulate the parameters' gradients from what ``updateGradInput`` left at the nodes."""
         step: Optional[Step] = None
@@ -298,7 +306,7 @@ class gModule(Container):
         return replaced
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: value for name, value in vars(self).items() if name not in _DERIVED}
+        state = {name: value for name, value in super().__getstate__().items() if name not in _DERIVED}
         return {**state, "_network": self._network.records()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from minigraph.errors import InputError, StateError, format_shape
 from minigraph.graph import Node
 from minigraph.nn.module import Module
 from minigraph.nn.state import State, held
+from minigraph.nn.threads import exclusive
 from minigraph.tables import is_table, zeros_like
 from minigraph.tensors import resize
 
@@ -45,10 +46,12 @@ class Criterion(State):
         """Compute, keep and return the gradient of the loss with respect to ``input``."""
         raise TypeError(f"{self.typename()} does not define updateGradInput(input, target)")
 
+    @exclusive
     def forward(self, input: Any, target: Any = None) -> float:
         """Return the loss, a Python float; a few criterions have no target."""
         return self.updateOutput(input, target)
 
+    @exclusive
     def backward(self, input: Any, target: Any = None) -> Any:
         """Return the gradient of the loss; raises StateError before a forward."""
         if self.output is None:
