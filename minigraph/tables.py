@@ -216,6 +216,7 @@ def as_numeric(value: Any, where: str) -> np.ndarray:
 def _fits(buffer: Any, like: np.ndarray) -> bool:
     return (
         isinstance(buffer, np.ndarray) and buffer.shape == like.shape and buffer.dtype == like.dtype
+        and buffer.flags.writeable
     )
 
 

@@ -94,7 +94,7 @@ def test_torch7s_objects_run_and_are_written_back_with_their_fields(
     theirs = read_records(unpacked / name)
     for back in ("untouched", "run"):
         ours = read_records(tmp_path / f"{back}.t7")
-        assert not lacking(theirs, ours)
+        assert not lacking(theirs, ours, values=back == "untouched")
         assert not apart(theirs, ours)
 
 

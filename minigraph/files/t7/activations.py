@@ -33,7 +33,13 @@ _loaded: "weakref.WeakKeyDictionary[State, dict[str, list[Any]]]" = weakref.Weak
 
 
 def note_loaded(module: State) -> None:
-    """Remember the results of a pass that a file holds of ``module``."""
+    """Remember the results of a pass that a file holds of ``module``, and keep its layers from writing there.
+
+    What lies on one storage in Torch7, an ``inplace`` layer's output and its input, is computed apart here.
+    """
+    for name in SLOTS:
+        for array in _arrays(getattr(module, name)):
+            array.flags.writeable = False
     _loaded[module] = {name: [weakref.ref(leaf) for leaf in _arrays(getattr(module, name))] for name in SLOTS}
 
 
