@@ -60,3 +60,37 @@ def test_criterion(case: dict[str, Any]) -> None:
     for _ in range(2):
         assert_close(criterion.forward(input, target), case["loss"], 1e-9, "loss")
         assert_close(criterion.backward(input, target), value(case["gradInput"]), 1e-9, "gradInput")
+
+
+DISPUTED = {case["name"]: case for case in MORE["disputed"]}
+
+
+@pytest.mark.parametrize("name", ["Cosine(4,3)", "Bilinear(3,2,2)"])
+def test_torch_leaves_the_scale_out(name: str) -> None:
+    case = DISPUTED[name]
+    module = build(case["spec"])
+    for mine, golden in zip(module.parameters()[0], value(case["params"])):
+        mine[...] = golden
+    module.zeroGradParameters()
+    module.forward(value(case["input"]))
+    module.backward(value(case["input"]), value(case["gradOutput"]), case["scale"])
+    measured = value(case["gradParams"])[0]
+    assert_close(module.gradWeight, case["scale"] * measured, 1e-9, "gradWeight")
+
+
+def test_torch_leaves_the_mask_out() -> None:
+    case = DISPUTED["Dropout(0.4,false,false,true)"]
+    module = build(case["spec"]).evaluate()
+    mg.manualSeed(case["seed"])
+    assert_close(module.forward(value(case["input"])), value(case["output"]), 1e-9, "output")
+    gradient = module.backward(value(case["input"]), value(case["gradOutput"]))
+    assert_close(gradient, value(case["gradInput"]) * module.noise, 1e-9, "gradInput")
+    assert (gradient == 0).any()
+
+
+@pytest.mark.parametrize("name", ["SoftMarginCriterion(false)", "DistKLDivCriterion(false)"])
+def test_torch_averages_all_the_same(name: str) -> None:
+    case = DISPUTED[name]
+    criterion, input = build(case["spec"]), value(case["input"])
+    loss = criterion.forward(input, value(case["target"]))
+    assert loss == pytest.approx(input.size * case["loss"], rel=1e-9)

@@ -1,4 +1,4 @@
-"""The classes that files may name: all of ``minigraph.nn`` and those that were registered.
+"""The classes that files may name: all of ``nn``, those of ``rnn``, and those that were registered.
 
 Files hold names, never code: a name that is not here cannot be built.
 """
@@ -85,11 +85,10 @@ def class_of(torch_name: str) -> Optional[type[State]]:
 
 @lru_cache
 def known_classes() -> dict[str, type[State]]:
-    """Return the classes of ``nn`` that can be built, and ``rnn.Unroll``, by name."""
+    """Return the classes of ``nn`` and ``rnn`` that can be built, by name."""
     abstract = (nn.Module, nn.Container, nn.Criterion)
     found: dict[str, type[State]] = {
         f"nn.{name}": value for name, value in vars(nn).items()
         if inspect.isclass(value) and issubclass(value, State) and value not in abstract
     }
-    found["rnn.Unroll"] = rnn.Unroll
-    return found
+    return {**found, "rnn.Unroll": rnn.Unroll, "Reverse": rnn.Reverse}

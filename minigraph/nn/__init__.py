@@ -228,3 +228,7 @@ __all__ = [
     "WeightedEuclidean", "WeightedMSECriterion", "WhiteNoise", "ZeroGrad", "ZipTable",
     "ZipTableOneToMany", "gModule", "tables",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

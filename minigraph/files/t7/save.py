@@ -24,7 +24,7 @@ from minigraph.files.t7.values import Key, Storage, UnknownObject
 from minigraph.graph import Edge, Graph, Node
 from minigraph.memory import address, root
 from minigraph.nn.state import State
-from minigraph.tables import is_table
+from minigraph.tables import is_table, refuse_mask
 
 Parts = Iterator[tuple[Any, Optional[str]]]
 
@@ -228,6 +228,7 @@ def _key(key: Any) -> Any:
 
 def _plain(array: np.ndarray) -> np.ndarray:
     """Return the array itself if it lies on its owner as a tensor lies on a storage, else a copy."""
+    refuse_mask(array, "an array to be saved")
     dtype = np.dtype(np.uint8) if array.dtype == np.bool_ else array.dtype.newbyteorder("=")
     if dtype not in NAMES:
         raise T7Error(f"Torch7 has no tensors of {array.dtype}")

@@ -64,7 +64,7 @@ def _pair_loss(kind: type) -> Converter:
         x = export.entry(pair, 0, f"{name}_inputs")
         first, second = (
             export.call(losses.as_rows, export.entry(x, k, f"{name}_{k + 1}"), kind is
-                        torch.nn.MarginRankingLoss, name=f"{name}_input_{k + 1}")
+                        modules.MarginRankingLoss, name=f"{name}_input_{k + 1}")
             for k in range(2)
         )
         t = export.call(losses.signs, pair, name=f"{name}_target")
@@ -155,12 +155,12 @@ CRITERIONS: dict[type, Converter] = {
         losses.divergences, pair, c.sizeAverage, name=name
     ),
     nn.SoftMarginCriterion: _loss(torch.nn.SoftMarginLoss),
-    nn.HingeEmbeddingCriterion: _loss(torch.nn.HingeEmbeddingLoss, losses.target_like, "margin"),
+    nn.HingeEmbeddingCriterion: _loss(modules.HingeEmbeddingLoss, losses.target_like, "margin"),
     nn.MultiLabelMarginCriterion: _loss(torch.nn.MultiLabelMarginLoss, losses.label_sets),
     nn.MultiLabelSoftMarginCriterion: _loss(torch.nn.BCEWithLogitsLoss, weight="weights"),
     nn.MultiMarginCriterion: _multi_margin,
     nn.CosineEmbeddingCriterion: _pair_loss(modules.CosineEmbeddingLoss),
-    nn.MarginRankingCriterion: _pair_loss(torch.nn.MarginRankingLoss),
+    nn.MarginRankingCriterion: _pair_loss(modules.MarginRankingLoss),
     nn.L1HingeEmbeddingCriterion: lambda export, c, pair, name: export.call(
         losses.l1_hinge, pair, float(c.margin), name=name
     ),

@@ -7,9 +7,9 @@ from typing import Any, Callable
 import torch
 
 from minigraph import nn, rnn
-from minigraph.interop.pytorch.reverse import Reverse
 from minigraph.interop.pytorch.runtime import functions, modules, tables
 from minigraph.interop.walker import Converter
+from minigraph.rnn.reverse import Reverse
 
 
 def _call(function: Callable[..., Any], *fields: Any) -> Converter:

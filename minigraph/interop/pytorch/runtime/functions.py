@@ -169,6 +169,14 @@ def absolute(x):
     return torch.where(x >= 0, x, -x)
 
 
+def limited(x, low, high):
+    """nn.HardTanh, nn.Clamp and nn.ReLU6: the gradient passes at the bounds themselves.
+
+    What torch.clamp passes there depends on its version.
+    """
+    return torch.where((x >= low) & (x <= high), x, x.detach().clamp(low, high))
+
+
 def sqrt(x):
     """nn.Sqrt: where the root is 0 no gradient goes back."""
     return torch.where(x == 0, torch.zeros_like(x), torch.where(x == 0, torch.ones_like(x), x).sqrt())

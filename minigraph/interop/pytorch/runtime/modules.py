@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import torch
 
-from minigraph.interop.pytorch.runtime.functions import axis_of, class_axis, nearest_centre, rows, with_slope
+from minigraph.interop.pytorch.runtime.functions import (
+    axis_of,
+    class_axis,
+    limited,
+    nearest_centre,
+    rows,
+    with_slope,
+)
 
 
 class Softmax(torch.nn.Softmax):
@@ -36,14 +43,14 @@ class Hardtanh(torch.nn.Hardtanh):
     """nn.HardTanh and nn.Clamp: the gradient passes at the bounds themselves."""
 
     def forward(self, input):
-        return input.clamp(self.min_val, self.max_val)
+        return limited(input, self.min_val, self.max_val)
 
 
 class ReLU6(torch.nn.ReLU6):
     """nn.ReLU6: the gradient passes at 0 and 6 themselves."""
 
     def forward(self, input):
-        return input.clamp(0, 6)
+        return limited(input, 0, 6)
 
 
 class PReLU(torch.nn.PReLU):
