@@ -249,3 +249,16 @@ def test_what_an_older_file_does_not_say(build: Any, shape: Any, fields: Any, tm
     mg.save_t7(tmp_path / "again.t7", mg.load_t7(tmp_path / "old.t7"))
     written = dict(read_records(tmp_path / "again.t7").payload.pairs())
     assert not {"inplace", "scalar", "dim", "adjW"} & set(fields) & set(written)
+
+
+def test_results_have_the_type_of_their_module(tmp_path: Path) -> None:
+    """An array of doubles runs through a view as it is; Torch7 would not take it back from the file."""
+    net = nn.Sequential().add(nn.View(2, 2)).add(nn.Identity()).add(nn.Reshape(4)).add(nn.Linear(4, 2)).float()
+    net.add(nn.Copy("torch.FloatTensor", "torch.DoubleTensor", True, True))
+    ran(net, np.ones((3, 4)))
+    mg.save_t7(tmp_path / "net.t7", net)
+    modules = dict(read_records(tmp_path / "net.t7").payload.pairs())["modules"]
+    for _, module in modules.pairs():
+        kinds = [module.fields()[name].array.dtype.name for name in ("output", "gradInput")]
+        expected = ["float64", "float32"] if module.class_name == "nn.Copy" else ["float32"] * 2
+        assert kinds == expected, module.class_name

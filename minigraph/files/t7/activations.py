@@ -2,9 +2,9 @@
 
 Here a layer may hand on the arrays of another (``SelectTable`` its gradOutput, ``CAddTable`` one gradient
 for all its inputs), since no layer writes into an array that it did not make. Torch7's layers do: each
-resizes and fills the ``output`` and ``gradInput`` that the file gave it. If two of them lay on one
-storage, the one would spoil the other. So every result of a pass is written as a tensor of its own,
-unless it is what Torch7 wrote, just as it was loaded.
+resizes and fills the ``output`` and ``gradInput`` that the file gave it. If two of them lay on one storage,
+the one would spoil the other. So every result of a pass is written as a tensor of its own, and of its
+module's type where an array of another came in, unless it is what Torch7 wrote, just as it was loaded.
 """
 
 from __future__ import annotations
