@@ -253,8 +253,8 @@ def test_what_an_older_file_does_not_say(build: Any, shape: Any, fields: Any, tm
 
 def test_results_have_the_type_of_their_module(tmp_path: Path) -> None:
     """An array of doubles runs through a view as it is; Torch7 would not take it from the file."""
-    net = nn.Sequential().add(nn.View(2, 2)).add(nn.Identity()).add(nn.Reshape(4)).add(nn.Linear(4, 2)).float()
-    net.add(nn.Copy("torch.FloatTensor", "torch.DoubleTensor", True, True))
+    net = nn.Sequential().add(nn.View(2, 2)).add(nn.Identity()).add(nn.Reshape(4)).add(nn.Linear(4, 2))
+    net.float().add(nn.Copy("torch.FloatTensor", "torch.DoubleTensor", True, True))
     ran(net, np.ones((3, 4)))
     mg.save_t7(tmp_path / "net.t7", net)
     modules = dict(read_records(tmp_path / "net.t7").payload.pairs())["modules"]
