@@ -271,6 +271,7 @@ def refuse_mask(value: Any, where: str) -> None:
 def _fits(buffer: Any, like: np.ndarray) -> bool:
     return (
         isinstance(buffer, np.ndarray) and buffer.shape == like.shape and buffer.dtype == like.dtype
+        and buffer.flags.writeable
     )
 
 
