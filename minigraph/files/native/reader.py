@@ -52,8 +52,8 @@ def put_together(graph: str, arrays: dict[str, np.ndarray], path: Any) -> Any:
         for record in structure["modules"]:
             reader.module(record)
         return reader.value(structure["root"])
-    except FormatError:
-        raise
+    except FormatError as error:
+        raise FormatError(f"{path}: {error.message}") from error
     except _SPOILT as error:
         raise FormatError(
             f"{path} cannot be understood: {type(error).__name__}: {error}"
