@@ -119,6 +119,8 @@ def test_facts_that_do_not_fit_are_one_line(
     ({"history/losses": np.zeros(2)}, r"history/losses is float64 \(2,\), expected float64 \(3,\)"),
     ({"history/losses": np.zeros(3, np.float32)}, "history/losses is float32"),
     ({"history/validations": np.zeros(4)}, "history/validations is float64"),
+    ({"history/validations": np.zeros(())}, "history/validations is float64"),
+    ({"history/validations": np.full((1, 2), 1e300)}, "its validations are not of iterations up to 3"),
 ])
 def test_arrays_that_do_not_fit_change_nothing(
     trained: text.Checkpoint, tmp_path: Path, arrays: dict[str, Any], message: str
