@@ -255,7 +255,7 @@ class Trainer:
             if not np.isfinite(arrays[name]).all():
                 raise InputError(f"the checkpoint: {name} is not finite", name)
         at = arrays["history/validations"][:, 0]
-        if not ((0 < at) & (at <= iteration)).all():
+        if not ((at > 0) & (at <= iteration)).all():
             raise InputError(f"the checkpoint: its validations are not of iterations up to {iteration}")
 
     def _whole(self, part: np.ndarray) -> np.ndarray:
