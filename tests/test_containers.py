@@ -175,8 +175,8 @@ def test_weight_norm_inside_a_container() -> None:
     net.updateParameters(0.1)
     np.testing.assert_allclose(inner.v, v - 0.1 * step)
     net.forward(x)
-    norm = np.sqrt((inner.v**2).sum(1) + 1e-4)
-    np.testing.assert_allclose(inner.get(1).weight, inner.v * (inner.g / norm)[:, None])
+    norm = np.sqrt((inner.v**2).sum(1, keepdims=True) + 1e-4)
+    np.testing.assert_allclose(inner.get(1).weight, inner.v * (inner.g / norm))
 
 
 def test_gradcheck_sees_the_parameters_of_weight_norm() -> None:

@@ -179,8 +179,11 @@ def test_deep_nesting_is_read_without_recursion() -> None:
     tables = b"".join(ints(3, i + 1, 1) + number(1) for i in range(depth)) + ints(0)
     value = frugally(tables)
     assert isinstance(value, list)
-    objects = b"".join(ints(4, i + 1) + named("x.Y") for i in range(depth)) + ints(0)
+    objects = b"".join(
+        ints(4, 2 * i + 1) + named("x.Y") + ints(3, 2 * i + 2, 1) + number(1) for i in range(depth)) + ints(0)
     assert frugally(objects).class_name == "x.Y"
+    bare = b"".join(ints(4, i + 1) + named("x.Y") for i in range(depth)) + ints(0)
+    assert "x.Y is not known here" in str(frugally(bare))
     functions = b"".join(ints(8, i + 1, 0) for i in range(depth)) + ints(0)
     assert frugally(functions, skip_functions=True) is None
     assert isinstance(frugally(functions), T7Error)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from golden_files import load, value
-from interop_cases import flat, is_criterion, largest, prepared
+from interop_cases import flat, largest, prepared
 from module_registry import CASES, REGISTRY, public_classes
 from registry.case import Case
 from test_golden_graphs import build_graph
@@ -71,14 +71,6 @@ def difference(net: Any, path: Path, input: Any, dtype: Any = np.float32) -> flo
     return largest(flat(wanted), run(path, input, dtype))
 
 
-def module_and_input(case: Case) -> tuple[Any, Any]:
-    """Return what a case is as a node; a criterion without a target gets one all the same."""
-    module, input = prepared(case)
-    if is_criterion(case) and input[1] is None:
-        input = [input[0], np.zeros(1)]
-    return module, input
-
-
 def case_id(case: Case) -> str:
     return f"{case.name}-{case.label}"
 
@@ -92,7 +84,7 @@ def test_graphs_give_the_same_numbers(case: dict[str, Any], tmp_path: Path) -> N
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_layers_give_the_same_numbers(case: Case, tmp_path: Path) -> None:
-    module, input = module_and_input(case)
+    module, input = prepared(case)
     stochastic = getattr(module, "stochastic_inference", False)
     if stochastic or case.name in REFUSED:
         with pytest.raises(ConversionError, match=REFUSED.get(case.name, "draws masks")):
@@ -107,7 +99,7 @@ def test_layers_give_the_same_numbers(case: Case, tmp_path: Path) -> None:
 def test_layers_in_double_precision(case: Case, tmp_path: Path) -> None:
     if case.name in REFUSED:
         return
-    module, input = module_and_input(case)
+    module, input = prepared(case)
     if case.name in SINGLE:
         with pytest.raises(ConversionError, match="onnxruntime runs .* in float32 only"):
             interop.to_onnx(module, tmp_path / "layer.onnx", input, dtype="float64")

@@ -16,7 +16,10 @@ from minigraph.cli.failures import OneLineCommand
     "--temperature", default=1.0, show_default=True,
     help="Below 1 likely characters become likelier; 0 always takes the likeliest.",
 )
-@click.option("--length", default=2000, show_default=True, help="Number of characters to write.")
+@click.option(
+    "--length", default=2000, show_default=True,
+    help="Number of characters to draw (of bytes, where the model is one of bytes).",
+)
 @click.option("--seed", default=123, show_default=True, help="Seed of the random numbers.")
 def sample(checkpoint: Path, primetext: str, temperature: float, length: int, seed: int) -> None:
     """Write text from a model that minigraph train saved, or Torch7's char-rnn.

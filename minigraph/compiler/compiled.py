@@ -21,7 +21,7 @@ from minigraph.nn.container import Container
 from minigraph.nn.module import Module
 from minigraph.random import generator
 from minigraph.rnn import Unroll
-from minigraph.tables import fit_gradient
+from minigraph.tables import fit_gradient, is_table
 
 
 def compile(net: Module) -> "Compiled":
@@ -125,7 +125,7 @@ class Compiled(Container):
             self.gradInput = self.net.updateGradInput(input, gradOutput)
         else:
             run = self._ready()
-            given = self._fitted(gradOutput)
+            given = self._fitted(run, gradOutput)
             with self._following(run):
                 self.gradInput = run.backward(given, accumulate=False)
         return self.gradInput
@@ -135,14 +135,18 @@ class Compiled(Container):
         if self._eager:
             self.net.accGradParameters(input, gradOutput, scale)
         else:
-            self._accumulating(scale, self._ready().accumulate)
+            run = self._ready()
+            if is_table(gradOutput) and is_table(self.output) and len(gradOutput) != len(self.output):
+                fit_gradient(gradOutput, self.output)  # raises
+            self._accumulating(scale, run.accumulate)
 
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one program."""
         if self._eager:
             self.gradInput = self.net.backward(input, gradOutput, scale)
             return self.gradInput
-        run, given = self._ready(), self._fitted(gradOutput)
+        run = self._ready()
+        given = self._fitted(run, gradOutput)
 
         def back() -> None:
             self.gradInput = run.backward(given)
@@ -181,7 +185,8 @@ class Compiled(Container):
             )
         return self._current
 
-    def _fitted(self, gradOutput: Any) -> Any:
+    def _fitted(self, run: Run, gradOutput: Any) -> Any:
+        run.given = None  # after an error there is nothing to accumulate
         return fit_gradient(gradOutput, self.output)
 
     def _fitGradOutput(self, gradOutput: Any) -> Any:

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from minigraph.interop.extras import require
-from minigraph.interop.pytorch import reverse as _reverse  # noqa: F401  files may name its class
+
+__all__ = [
+    "from_torch", "load_torch", "save_torch", "to_graphml", "to_networkx", "to_onnx", "to_torch",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def to_torch(net: Any) -> Any:

@@ -18,7 +18,8 @@ Loss = Callable[[Formula, Any, Any, Any], str]
 def loss_node(export: Any, m: Any, value: Any, name: str) -> str:
     """Convert a criterion that is a node: a loss of shape (1,)."""
     f = Formula(export, f"{name}.loss")
-    return f("Reshape", loss(f, m.criterion, value[0], value[1]), [1], called=name)
+    prediction, target, _ = m.parts(value)
+    return f("Reshape", loss(f, m.criterion, prediction, target), [1], called=name)
 
 
 def loss(f: Formula, c: Any, x: Any, t: Any) -> str:
@@ -149,7 +150,6 @@ def _cross_entropy(f: Formula, c: Any, x: Any, t: Any) -> str:
     if scores.shape != x.shape:
         values = f("Reshape", values, scores.shaped())
     logarithms = f("LogSoftmax", values, axis=-1)
-    c.nll.sizeAverage = c.sizeAverage
     return _likelihood(f, c.nll, type(x)(logarithms, scores.example, scores.other), t)
 
 
@@ -256,13 +256,13 @@ def _multi(f: Formula, c: Any, x: Any, t: Any) -> str:
 
 
 def _parallel(f: Formula, c: Any, x: Any, t: Any) -> str:
-    return _weighted(f, c, x, [t] * len(c.criterions) if c.repeatTarget else t)
+    return _weighted(f, c, x, [t] * len(c.criterions) if c.repeatTarget or t is None else t)
 
 
 def _of_modules(f: Formula, c: Any, x: Any, t: Any) -> str:
     if c.inputModule is not None:
         x = f.export.convert(c.inputModule, x, f"{f.name}.input")
-    if c.targetModule is not None:
+    if c.targetModule is not None and c.needsTarget():
         t = f.export.convert(c.targetModule, t, f"{f.name}.target")
     return loss(f, c.criterion, x, t)
 

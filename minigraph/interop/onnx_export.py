@@ -14,7 +14,7 @@ from minigraph import nn
 from minigraph.errors import ArgumentError, ConversionError
 from minigraph.files.atomic import replacing
 from minigraph.interop.names import dotted
-from minigraph.interop.onnx_examples import Other, boundary, other_examples
+from minigraph.interop.onnx.examples import Other, boundary, other_examples
 from minigraph.interop.onnx_graph import KINDS, OnnxExport, Stop
 from minigraph.interop.onnx_values import Value
 from minigraph.tables import leaves, map_table

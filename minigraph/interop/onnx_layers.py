@@ -92,7 +92,7 @@ def _parameter(kind: str, field: str) -> Converter:
     def convert(export: Any, m: Any, value: Any, name: str) -> str:
         parameter = getattr(m, field)
         rank = value.example.ndim
-        if isinstance(m, nn.Mul) or isinstance(m, nn.Add) and parameter.size == 1:
+        if parameter.size == 1:
             shape: tuple[int, ...] = (1,) * rank
         else:
             small, large = m._layout(parameter, value.example)

@@ -95,6 +95,14 @@ def _one_hot(export: Any, m: Any, value: Any, name: str) -> str:
     return f("Identity", f.one_hot(f.rows(value.name), m.outputSize), called=name)
 
 
+def _kmeans(export: Any, m: Any, value: Any, name: str) -> str:
+    f = Formula(export, name)
+    difference = f("Sub", f("Unsqueeze", value.name, [1]), export.weight(m.weight, f"{name}.weight"))
+    distances = f("ReduceSum", f("Mul", difference, difference), [2], keepdims=0)
+    nearest = f.as_number(f("ArgMin", distances, axis=1, keepdims=0))
+    return f("Add", nearest, 1.0, called=name)
+
+
 def _index(export: Any, m: Any, value: Any, name: str) -> str:
     f = Formula(export, name)
     axis = m.dimension - 1 if m.dimension > 0 else m.dimension
@@ -118,5 +126,6 @@ SPARSE: dict[type, Converter] = {
     nn.LookupTable: _lookup,
     nn.OneHot: _one_hot,
     nn.Index: _index,
+    nn.Kmeans: _kmeans,
     nn.Copy: _copy,
 }

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigraph import nn
+from minigraph.interop.onnx_formula import Formula
 from minigraph.interop.onnx_layers import same
 from minigraph.interop.walker import Converter, Unconvertible
 
@@ -154,13 +155,15 @@ def _constant(export: Any, m: Any, value: Any, name: str) -> str:
 
 
 def _chain(kind: str) -> Converter:
-    """Return a converter that applies an operator from left to right."""
+    """Return a converter that applies an operator from left to right, in the shape of the first."""
 
     def convert(export: Any, m: Any, value: Any, name: str) -> str:
-        total = value[0].name
+        f, first = Formula(export, name), value[0]
+        total = first.name
         for position, entry in enumerate(value[1:], 2):
             last = position == len(value)
-            total = export.op(kind, [total, entry.name], name if last else f"{name}.of_{position}")
+            alike = f.like(entry.name, entry.example, first.name, first.shape)
+            total = export.op(kind, [total, alike], name if last else f"{name}.of_{position}")
         return total
 
     return convert
@@ -189,10 +192,9 @@ def _flat(value: Any) -> list[Any]:
 
 
 def _add_to_each(export: Any, m: Any, value: Any, name: str) -> list[str]:
-    return [
-        export.op("Add", [value[0].name, entry.name], f"{name}_{position}")
-        for position, entry in enumerate(value[1], 1)
-    ]
+    f, (one, many) = Formula(export, name), value
+    alike = [f.like(entry.name, entry.example, one.name, one.shape) for entry in many]
+    return [f("Add", one.name, entry, called=f"{name}_{k}") for k, entry in enumerate(alike, 1)]
 
 
 def _regroup(regroup: Any) -> Converter:

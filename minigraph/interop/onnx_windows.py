@@ -10,6 +10,7 @@ import numpy as np
 from minigraph import nn
 from minigraph.interop.onnx_formula import Formula
 from minigraph.interop.walker import Converter, Unconvertible
+from minigraph.nn.convolution.geometry import Sliding
 
 
 def batched(export: Any, value: Any, rank: int, name: str, make: Any) -> str:
@@ -154,20 +155,32 @@ def _average_pooling(export: Any, m: Any, value: Any, name: str) -> str:
 
 
 def _separable(export: Any, m: Any, value: Any, name: str) -> str:
-    vertical, horizontal = m._maps(value.shape[-2:])
-    across = export.constant(horizontal.T, f"{name}.horizontal")
-    rows = export.op("MatMul", [value.name, across], f"{name}.rows")
-    return export.op("MatMul", [export.constant(vertical, f"{name}.vertical"), rows], name)
+    """Multiply the last axes by the layer's matrices, one after the other."""
+    f, x, shape = Formula(export, name), value.name, list(value.shape)
+    axes = 2 if isinstance(m, Sliding) else len(shape) - 2
+    maps = m._maps(value.shape[-axes:])
+    for axis, matrix in zip(range(-1, -axes - 1, -1), reversed(maps)):
+        shape[axis] = len(matrix)
+        if axis == -1:
+            x = f("MatMul", x, matrix.T)
+        elif axis == -2:
+            x = f("MatMul", matrix, x)
+        else:  # the axes behind are one for the product
+            x = f("MatMul", matrix, f("Reshape", x, [0, 0, value.shape[axis], -1]))
+            x = f("Reshape", x, [0, 0, *shape[axis:]])
+    return export.op("Identity", [x], name)
 
 
 def _nearest(export: Any, m: Any, value: Any, name: str) -> str:
     scale, rank = m.scale_factor, value.example.ndim
+    axes = 2 if isinstance(m, Sliding) else rank - 2
     if export.double:  # onnxruntime resizes in single precision only
-        f = Formula(export, name)
-        rows, columns = (np.repeat(np.arange(n), scale) for n in value.shape[-2:])
-        return f("Gather", f("Gather", value.name, rows, axis=rank - 2), columns, called=name, axis=rank - 1)
-    scales = export.constant([1.0, 1.0, float(scale), float(scale)], f"{name}.scales")
-    return batched(export, value, 4, name, lambda x, n: export.op(
+        f, x = Formula(export, name), value.name
+        for axis in range(rank - axes, rank):
+            x = f("Gather", x, np.repeat(np.arange(value.shape[axis]), scale), axis=axis)
+        return export.op("Identity", [x], name)
+    scales = export.constant([1.0, 1.0, *[float(scale)] * axes], f"{name}.scales")
+    return batched(export, value, axes + 2, name, lambda x, n: export.op(
         "Resize", [x, "", scales], n, mode="nearest", coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
     ))
@@ -230,6 +243,9 @@ WINDOWS: dict[type, Converter] = {
     nn.SpatialAdaptiveAveragePooling: _separable,
     nn.SpatialUpSamplingBilinear: _separable,
     nn.SpatialUpSamplingNearest: _nearest,
+    nn.UpSampling: lambda export, m, value, name: (_nearest if m.mode == "nearest" else _separable)(
+        export, m, value, name
+    ),
     nn.PixelShuffle: _pixel_shuffle,
     nn.SpatialZeroPadding: _border("constant"),
     nn.SpatialReplicationPadding: _border("edge"),

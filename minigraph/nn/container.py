@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterator, Optional, TypeVar
 
 from minigraph.errors import ArgumentError, MinigraphError, check_dimension
 from minigraph.nn.module import Arrays, Module, Number
+from minigraph.tables import check_gradInput
 
 Self = TypeVar("Self", bound="Container")
 
@@ -148,7 +149,11 @@ class Container(Module):
         """Call a method of a module; an error on the way out names the module."""
         module = self.modules[position]
         try:
-            return getattr(module, method)(*arguments)
+            result = getattr(module, method)(*arguments)
+            if module._foreign and method == "updateGradInput":
+                result = module.gradInput if result is None else result
+                check_gradInput(result, arguments[0], module._author)
+            return result
         except MinigraphError as error:
             error.context.append(f"in module {position + 1} of {self.typename()}: {module!r}")
             raise

@@ -23,6 +23,7 @@ from minigraph.nn.observer import Observer
 from minigraph.tables import (
     Path,
     add_tables,
+    check_gradInput,
     check_numeric,
     describe,
     fill_none,
@@ -177,6 +178,8 @@ class gModule(Container):
                     if gradient is None:
                         gradient = module.gradInput
                     module.gradInput = gradient
+                    if module._foreign:
+                        check_gradInput(gradient, inputs[place], module._author)
                 totals[place] = total
                 if select is not None:
                     table = contributions[sources[0]]
@@ -206,6 +209,8 @@ class gModule(Container):
         try:
             if self._ready != "updateGradInput":
                 raise StateError("accGradParameters before updateGradInput: call backward(...)")
+            if is_table(gradOutput) and 1 < self.nOutputs != len(gradOutput):
+                fit_gradient(gradOutput, self.output)  # raises
             for observer in self.observers:
                 observer.starting(self, "accGradParameters", input)
             for step, module in self._accumulating:
@@ -229,11 +234,7 @@ class gModule(Container):
 
     def _checkInput(self, input: Any) -> Any:
         if self.nInputs > 1 and (not is_table(input) or len(input) != self.nInputs):
-            got = f"{len(input)} entries" if is_table(input) else describe(input)
-            raise InputError(
-                f"expected a table of {self.nInputs} inputs, got {got}",
-                "input", self.nInputs, len(input) if is_table(input) else describe(input),
-            )
+            raise wrong_count(input, self.nInputs)
         check_numeric(input)
         return input
 
@@ -257,6 +258,11 @@ class gModule(Container):
         for observer in self.observers:
             observer.failed(self, method, node, failure)
         raise failure
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether the last forward came to its end, so that what the nodes hold is of one pass."""
+        return bool(self._ready)
 
     def nodeState(self, node: Node) -> NodeState:
         """Return what the last forward and backward left at ``node`` (of either graph)."""
@@ -298,6 +304,16 @@ _DERIVED = {
 }
 
 
+def wrong_count(input: Any, count: int) -> InputError:
+    """Return the error for an input that is no table of ``count`` entries."""
+    got = f"{len(input)} entries" if is_table(input) else describe(input)
+    counts = f"Got {len(input)} inputs instead of {count}: " if is_table(input) else ""
+    return InputError(
+        f"{counts}expected a table of {count} inputs, got {got}",
+        "input", count, len(input) if is_table(input) else describe(input),
+    )
+
+
 def _check_split(count: int, value: Any) -> None:
     """Raise InputError unless ``value`` is a table of ``count`` entries."""
     if not is_table(value):
@@ -316,10 +332,4 @@ def _parts(gradient: Any, sources: Sequence[Any]) -> Sequence[Any]:
     """Return one gradient per input of a node that has several."""
     if gradient is None:
         return (None,) * len(sources)
-    if sources and (not is_table(gradient) or len(gradient) < len(sources)):
-        raise InputError(
-            f"updateGradInput returned {describe(gradient)} for a node with {len(sources)} inputs: "
-            "it must return a table with one gradient per input",
-            "gradInput", len(sources), describe(gradient),
-        )
     return gradient if sources else ()

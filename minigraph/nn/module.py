@@ -10,10 +10,10 @@ from typing import Any, Callable, Iterator, Optional, TypeVar
 import numpy as np
 
 from minigraph.errors import ArgumentError, GraphError, StateError
-from minigraph.graph import Node, NodeData, check_nodes, expecting_node_message
+from minigraph.graph import Node, NodeData, check_nodes, expecting_node_message, shown
 from minigraph.memory import flatten
 from minigraph.nn.state import State
-from minigraph.tables import fill_none, fit_gradient
+from minigraph.tables import fill_none, fit_gradient, refuse_mask
 
 Self = TypeVar("Self", bound="Module")
 Arrays = list[np.ndarray]
@@ -35,6 +35,12 @@ class Module(State):
     _buffers: tuple[str, ...] = ()
 
     train: bool = True
+    #: Whether the class is not minigraph's own: what it returns as gradInput is then checked.
+    _foreign: bool = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._foreign = not cls.__module__.startswith("minigraph.")
 
     # -- running ---------------------------------------------------------------------------
 
@@ -52,6 +58,8 @@ class Module(State):
     def forward(self, input: Any) -> Any:
         """Return the output for ``input``, a tensor or a table (see ``updateOutput``)."""
         output = self.updateOutput(input)
+        if output is None:  # it is in the attribute
+            output = self.output
         self.output = output
         return output
 
@@ -63,10 +71,23 @@ class Module(State):
         forward and ``InputError`` where ``gradOutput`` does not fit the output.
         """
         gradOutput = self._fitGradOutput(gradOutput)
-        gradInput = self.updateGradInput(input, gradOutput)
-        self.gradInput = gradInput
+        gradInput = self._differentiate(input, gradOutput)
         self.accGradParameters(input, gradOutput, scale)
         return gradInput
+
+    def _differentiate(self, input: Any, gradOutput: Any) -> Any:
+        """Run ``updateGradInput``; keep and return the gradient."""
+        gradInput = self.updateGradInput(input, gradOutput)
+        if gradInput is None:  # it is in the attribute
+            gradInput = self.gradInput
+        self.gradInput = gradInput
+        return gradInput
+
+    def _author(self) -> str:
+        """Return the module and the source line of its ``updateGradInput``."""
+        code = getattr(self.updateGradInput, "__code__", None)
+        line = "" if code is None else f" ({shown(code.co_filename)}:{code.co_firstlineno})"
+        return f"{repr(self).splitlines()[0]}: updateGradInput{line}"
 
     def _fitGradOutput(self, gradOutput: Any) -> Any:
         if self.output is None:
@@ -79,8 +100,7 @@ class Module(State):
     def backwardUpdate(self, input: Any, gradOutput: Any, lr: Number) -> Any:
         """Return the gradient of ``input`` and step the parameters by ``-lr`` at once."""
         gradOutput = self._fitGradOutput(gradOutput)
-        gradInput = self.updateGradInput(input, gradOutput)
-        self.gradInput = gradInput
+        gradInput = self._differentiate(input, gradOutput)
         self.accUpdateGradParameters(input, gradOutput, lr)
         return gradInput
 
@@ -133,6 +153,8 @@ class Module(State):
         for name, gradName in (("weight", "gradWeight"), ("bias", "gradBias")):
             value = getattr(self, name, None)
             if value is not None:
+                if type(value) is not np.ndarray:
+                    refuse_mask(value, name)
                 params.append(value)
                 gradParams.append(getattr(self, gradName))
         return params, gradParams

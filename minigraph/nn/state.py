@@ -9,7 +9,7 @@ import numpy as np
 
 from minigraph.errors import InputError, format_shape
 from minigraph.memory import Relocation
-from minigraph.tables import as_numeric, describe, format_path, is_table
+from minigraph.tables import as_numeric, describe, describe_table, format_path, is_table
 from minigraph.tensors import TENSOR_TYPES, check_module_type, getdefaulttensortype
 
 Self = TypeVar("Self", bound="State")
@@ -21,6 +21,8 @@ class State:
     #: The NumPy dtype that is computed in.
     dtype: np.dtype
     _type: str
+    #: The version of Torch7's class of this name, which its files tell; subclasses start at 1 again.
+    _torchVersion: int = 1
     #: Whether ``type()`` reaches the modules that this one holds.
     _castsBelow: bool = True
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
@@ -127,7 +129,7 @@ class State:
         if type(input) is not np.ndarray:
             if is_table(input):
                 raise InputError(
-                    f"{self!r} expects a tensor as {what}, got a table {describe(input)}",
+                    f"{self!r} expects a tensor as {what}, got {describe_table(input)}",
                     what, "tensor", describe(input),
                 )
             if input is None:
@@ -191,6 +193,12 @@ def _collect(value: Any, found: dict[int, State], casting: bool) -> None:
 _HOLDERS = (State, list, tuple, dict)
 
 
+def made_with(module: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments that a module was made with, those by position and those by name."""
+    given: tuple[tuple[Any, ...], dict[str, Any]] = getattr(module, "_arguments", ((), {}))
+    return given
+
+
 def _replace(owners: Sequence[State], function: Callable[[np.ndarray], np.ndarray]) -> None:
     """Replace every array among the attributes of these modules by ``function(array)``."""
     for owner in owners:
@@ -200,14 +208,18 @@ def _replace(owners: Sequence[State], function: Callable[[np.ndarray], np.ndarra
 
 
 def _map_arrays(function: Callable[[np.ndarray], np.ndarray], value: Any) -> Any:
-    """Apply ``function`` to the arrays in an attribute; containers are changed in place."""
+    """Apply ``function`` to the arrays in an attribute.
+
+    A container in which something changes is replaced: it may be a table that the caller has handed in.
+    """
     if isinstance(value, np.ndarray):
         return function(value)
-    if isinstance(value, list):
-        value[:] = [_map_arrays(function, entry) for entry in value]
-    elif isinstance(value, dict):
-        for key, entry in value.items():
-            value[key] = _map_arrays(function, entry)
-    elif type(value) is tuple:
-        return tuple(_map_arrays(function, entry) for entry in value)
+    if isinstance(value, list) or type(value) is tuple:
+        made = [_map_arrays(function, entry) for entry in value]
+        if all(new is old for new, old in zip(made, value)):
+            return value
+        return made if isinstance(value, list) else tuple(made)
+    if isinstance(value, dict):
+        entries = {key: _map_arrays(function, entry) for key, entry in value.items()}
+        return value if all(entries[key] is old for key, old in value.items()) else entries
     return value

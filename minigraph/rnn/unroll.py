@@ -12,10 +12,10 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 from minigraph.errors import ArgumentError, GraphError, InputError, MinigraphError, StateError
 from minigraph.graph import Node
 from minigraph.nn.container import Container
-from minigraph.nn.gmodule import gModule
+from minigraph.nn.gmodule import gModule, wrong_count
 from minigraph.rnn.clones import Settings, clone_many, follow
 from minigraph.rnn.sequences import as_sequence, at, check_alike, lengths, make_room, owners, put
-from minigraph.tables import add_tables, describe, fit_gradient, is_table
+from minigraph.tables import add_tables, fit_gradient, is_table
 
 
 class Unroll(Container):
@@ -61,6 +61,7 @@ class Unroll(Container):
                 "leave at least one input to be a sequence"
             )
         self.add(step)
+        self._setType(step._type)
         self._clones: list[gModule] = []
         self._settings = Settings(step)
         self._forget()
@@ -223,11 +224,7 @@ class Unroll(Container):
         """Return the inputs as a list, sequences as arrays; raise InputError for a wrong one."""
         count = self.step.nInputs
         if count > 1 and (not is_table(input) or len(input) != count):
-            got = f"{len(input)} entries" if is_table(input) else describe(input)
-            raise InputError(
-                f"expected a table of {count} inputs, got {got}",
-                "input", count, len(input) if is_table(input) else describe(input),
-            )
+            raise wrong_count(input, count)
         entries = list(_listed(input, count))
         for k in self._sequences:
             entries[k] = as_sequence(entries[k], self._path("input", k))
@@ -272,7 +269,7 @@ class Unroll(Container):
     def _signature(self) -> str:
         """What forward takes, for messages."""
         return "inputs of this Unroll: " + ", ".join(
-            f"{self._path('input', k)} {node.name or node.label()} "
+            f"{self._path('input', k)} {node.name or node.title()} "
             f"({'sequence' if k in self._sequences else 'initial state'})"
             for k, node in enumerate(self.step._network.inputs)
         )
@@ -363,7 +360,7 @@ def _find(name: str, named: dict[str, list[int]], nodes: Sequence[Node], what: s
     found = named.get(name, [])
     if len({nodes[k] for k in found}) == 1:
         return found[0]
-    names = ", ".join(repr(node.name) if node.name else f"{node.label()} (no name)" for node in nodes)
+    names = ", ".join(repr(node.name) if node.name else f"{node.title()} (no name)" for node in nodes)
     if found:
         raise GraphError(f"{where}: the step has {len(found)} {what} nodes named {name!r} ({names})")
     raise GraphError(

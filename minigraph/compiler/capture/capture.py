@@ -31,12 +31,15 @@ class Capture(Builder):
 
     def __init__(self, net: Module, probe: Module, draws: bool = True) -> None:
         super().__init__(net.dtype)
-        self._probes = {id(mine): theirs for mine, theirs in _paired(net, probe)}
+        self._probes = {id(mine): theirs for mine, theirs in paired(net, probe)}
         self._mayDraw = draws
         self._masks: list[tuple[Value, float]] = []
         self.calls: list[Op] = []
         #: What the nodes met are called; see ``naming.py``.
         self.names: dict[Node, str] = {}
+
+    #: How a node is called.
+    name_of = staticmethod(name_of)
 
     def given(self, example: Any, name: str = "") -> Any:
         """Return values for what the caller will hand in, nested and shaped like ``example``."""
@@ -47,11 +50,14 @@ class Capture(Builder):
         return self._probes[id(module)].output
 
     def lower(self, module: Module, input: Any) -> Any:
-        """Write ``module`` with primitives, or as a call if there is no rule for it."""
+        """Write ``module`` with primitives, or as a call if there is no rule for it.
+
+        A layer of another tensor type than the network's computes in that: it is called too.
+        """
         if type(module) is gModule:
             return self.network(module, input)
         rule = RULES.get(type(module))
-        if rule is not None:
+        if rule is not None and (module.dtype == self.dtype or isinstance(module, Container)):
             ops, calls, masks, casts = len(self.ops), len(self.calls), len(self._masks), dict(self._casts)
             try:
                 return rule(self, module, input)
@@ -73,7 +79,7 @@ class Capture(Builder):
                 value = [values[source] for source in sources]
             else:
                 value = inputs
-            self.node, self.within = node, prefix + name_of(node)
+            self.node, self.within = node, prefix + self.name_of(node)
             self.names.setdefault(node, self.within)
             start = len(self.ops)
             if module is not None:
@@ -118,11 +124,11 @@ class Capture(Builder):
         return Op("draw", (), masks, {"p": chances})
 
 
-def _paired(mine: Module, theirs: Module) -> Iterator[tuple[Module, Module]]:
+def paired(mine: Module, theirs: Module) -> Iterator[tuple[Module, Module]]:
     """Yield every module with its probe; a MapTable gets as many copies as its probe has."""
     yield mine, theirs
     if isinstance(mine, MapTable) and isinstance(theirs, MapTable):
         mine.resize(len(theirs.modules))
     if isinstance(mine, Container) and isinstance(theirs, Container):
         for each, other in zip(mine.modules, theirs.modules):
-            yield from _paired(each, other)
+            yield from paired(each, other)

@@ -7,7 +7,7 @@ from typing import Any, Iterable, Optional, Sequence, Union
 import numpy as np
 
 from minigraph.compiler.program.ir import Constant, Op, Parameter, Shape, Value
-from minigraph.compiler.program.primitives import PRIMITIVES
+from minigraph.compiler.program.primitives import PRIMITIVES, Primitive
 
 Operand = Union[Value, float, int]
 
@@ -33,6 +33,10 @@ class Builder:
         """Append an operation of one result and return that."""
         inputs = tuple(self.value(operand) for operand in operands)
         kind = PRIMITIVES[primitive]
+        if not kind.refuses and all(isinstance(value, Constant) for value in inputs):
+            return self._folded(kind, inputs, attributes)
+        if not (kind.elementwise or kind.view or kind.repeats):
+            inputs = tuple(map(self._repeated, inputs))
         shape = kind.shape([value.shape for value in inputs], attributes)
         if kind.index:
             dtype = np.dtype(np.int64)
@@ -47,6 +51,22 @@ class Builder:
             ranks = {value.ndim for value in inputs if value.varies}
             assert len(ranks) <= 1, f"{primitive} of values of {sorted(ranks)} axes: reshape them first"
         self.ops.append(Op(primitive, inputs, (made,), attributes, self.node))
+        return made
+
+    def _folded(self, kind: Primitive, inputs: Sequence[Any], attributes: dict[str, Any]) -> Constant:
+        """Return what an operation makes of constants, which is one."""
+        arrays = [np.reshape(value.array, value.shape or (1,)) for value in inputs]
+        with np.errstate(all="ignore"):
+            array = np.asarray(kind.evaluate(arrays, None, attributes))
+        array = array.reshape(kind.shape([value.shape for value in inputs], attributes))
+        return Constant(array.shape, array.dtype, array=array)
+
+    def _repeated(self, value: Value) -> Value:
+        """Return ``value``; a constant once for each time step."""
+        if not isinstance(value, Constant):
+            return value
+        made = Value(value.shape, value.dtype, value.name)
+        self.ops.append(Op("copy", (value,), (made,), {}, self.node))
         return made
 
     def _converted(self, value: Value) -> Value:

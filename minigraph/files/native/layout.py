@@ -7,7 +7,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from minigraph.files.t7.modules import KEPT
+from minigraph.files.t7.values import KEPT
 from minigraph.nn import gModule
 from minigraph.nn.state import State
 from minigraph.rnn import Unroll

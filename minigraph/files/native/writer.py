@@ -17,6 +17,7 @@ from minigraph.memory import address, root
 from minigraph.nn import gModule
 from minigraph.nn.state import State
 from minigraph.rnn import Unroll
+from minigraph.tables import refuse_mask
 
 
 def save(path: AnyPath, net: Any) -> None:
@@ -103,6 +104,7 @@ class _Writer:
         known = self._tensor_numbers.get(id(array))
         if known is not None:
             return known
+        refuse_mask(array, where)
         if array.dtype.name not in DTYPES:
             raise FormatError(f"{where} is an array of {array.dtype}, which a file cannot hold")
         owner = root(array)

@@ -9,6 +9,10 @@ import numpy as np
 from minigraph.errors import StateError
 from minigraph.nn.module import Module
 
+#: Where a module keeps what it was loaded with and does not use: its Torch class and fields, and what
+#: the file does not say (it says it again only where that was changed).
+KEPT = "_torch"
+
 
 class Storage(np.ndarray):
     """A Torch storage that stands by itself in a file: a 1-d array, sharing memory with its tensors.

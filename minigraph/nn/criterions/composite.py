@@ -34,6 +34,9 @@ class _Sum(Criterion):
         self.weights.append(1 if weight is None else weight)
         return self
 
+    def needsTarget(self) -> bool:
+        return any(part.needsTarget() for part in self.criterions)
+
     def _run(self, position: int, method: str, input: Any, target: Any) -> Any:
         """Call a method of a part; an error on the way out names the part."""
         part = self.criterions[position]
@@ -86,6 +89,8 @@ class ParallelCriterion(_Sum):
     Source: https://github.com/torch/nn/blob/master/doc/criterion.md#nn.ParallelCriterion
     """
 
+    takesTable = True
+
     def __init__(self, repeatTarget: bool = False) -> None:
         super().__init__()
         self.repeatTarget = bool(repeatTarget)
@@ -100,7 +105,7 @@ class ParallelCriterion(_Sum):
         return value
 
     def _targets(self, target: Any) -> Any:
-        if self.repeatTarget:
+        if self.repeatTarget or target is None and not self.needsTarget():
             return [target] * len(self.criterions)
         return self._entries(target, "target")
 
@@ -148,9 +153,13 @@ class ModuleCriterion(Criterion):
                 f"nn.ModuleCriterion does not update the parameters of {inputModule!r}", stacklevel=2
             )
 
+    def needsTarget(self) -> bool:
+        return self.criterion.needsTarget()
+
     def updateOutput(self, input: Any, target: Any = None) -> float:
         prediction = self.inputModule.forward(input) if self.inputModule else input
-        wanted = self.targetModule.forward(target) if self.targetModule else target
+        applied = self.targetModule is not None and target is not None
+        wanted = self.targetModule.forward(target) if applied and self.targetModule else target
         self._seen = [prediction, wanted]
         self.output = self.criterion.updateOutput(prediction, wanted)
         return self.output

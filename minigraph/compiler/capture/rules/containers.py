@@ -22,7 +22,7 @@ def _sequential(b: Any, module: nn.Sequential, x: Any) -> Any:
     return x
 
 
-@lowers(nn.Decorator)
+@lowers(nn.Decorator, nn.GPU)
 def _decorator(b: Any, module: nn.Decorator, x: Any) -> Any:
     return b.lower(module.modules[0], x)
 

@@ -37,8 +37,9 @@ def write_loss(b: Any, criterion: Any, x: Any, t: Any) -> Value:
 
 
 @lowers(nn.ModuleFromCriterion, nn.CriterionTable)
-def _criterion(b: Any, module: nn.ModuleFromCriterion, x: list[Any]) -> Value:
-    return b.reshape(write_loss(b, module.criterion, *x), (1,))
+def _criterion(b: Any, module: nn.ModuleFromCriterion, x: Any) -> Value:
+    prediction, target, _ = module.parts(x)
+    return b.reshape(write_loss(b, module.criterion, prediction, target), (1,))
 
 
 # -- a term for each element -----------------------------------------------------------------------
@@ -217,5 +218,5 @@ def _multi(b: Any, criterion: nn.MultiCriterion, x: Any, t: Any) -> Value:
 @_loss(nn.ParallelCriterion)
 def _parallel(b: Any, criterion: nn.ParallelCriterion, x: list[Any], t: Any) -> Value:
     need(criterion.repeatTarget or not is_value(t))
-    targets = [t] * len(x) if criterion.repeatTarget else t
+    targets = [t] * len(x) if criterion.repeatTarget or t is None else t
     return _weighted(b, criterion, x, targets)
