@@ -10,8 +10,9 @@ import numpy as np
 from minigraph.errors import FormatError, MinigraphError
 from minigraph.files.atomic import AnyPath
 from minigraph.files.native.container import DTYPES, safetensors_of
-from minigraph.files.native.layout import DEEPEST, FORMAT, MOST_MET, VERSION, checksum
+from minigraph.files.native.layout import DEEPEST, FORMAT, VERSION, checksum
 from minigraph.files.registry import class_named, is_method
+from minigraph.files.t7.limits import MOST_MET
 from minigraph.files.views import view
 from minigraph.graph import Node, NodeData
 from minigraph.nn import Container, Module, gModule
