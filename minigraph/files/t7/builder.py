@@ -145,6 +145,7 @@ class Builder:
                 complete(module, record, self.value(record.payload), self._limits)
                 if isinstance(module, gModule):
                     self._graphs.network(module, record)
+                self._limits.check_walk(module, record.offset)
             except T7Error:
                 raise
             except _SPOILT as error:
