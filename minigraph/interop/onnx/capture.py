@@ -11,11 +11,12 @@ from typing import Any, NamedTuple, Optional, Sequence
 import numpy as np
 
 from minigraph.compiler.capture.capture import Capture, paired
+from minigraph.compiler.capture.rules import inherited
 from minigraph.compiler.program.ir import Constant, Given, Op, Value
 from minigraph.compiler.program.naming import name_results
 from minigraph.graph import Node
 from minigraph.interop.names import type_name
-from minigraph.interop.onnx.preferred import PREFERRED, REASONS, TRANSPARENT
+from minigraph.interop.onnx.preferred import PREFERRED, REASONS
 from minigraph.nn.container import Container
 from minigraph.nn.convolution.unpooling import MaxUnpooling
 from minigraph.nn.module import Module
@@ -40,6 +41,8 @@ class Step(NamedTuple):
 
 class OnnxCapture(Capture):
     """Writes down a network in evaluation; what cannot be written is a ``refused`` operation."""
+
+    forward_only = True
 
     def __init__(self, net: Module, trial: Module) -> None:
         super().__init__(net, trial)
@@ -73,9 +76,7 @@ class OnnxCapture(Capture):
     def _written(self, module: Module, input: Any) -> Any:
         if isinstance(module, Unroll):
             return self._loop(module, input)
-        if type(module) in TRANSPARENT:
-            return self.lower(module.modules[0], input)  # type: ignore[attr-defined]
-        preferred = PREFERRED.get(type(module))
+        preferred = inherited(PREFERRED, type(module))
         made = None if preferred is None else preferred(self, module, input)
         return super().lower(module, input) if made is None else made
 

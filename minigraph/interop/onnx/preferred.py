@@ -15,9 +15,6 @@ from minigraph.interop.onnx.windows import WINDOWS
 
 Preferred = Callable[[Any, Any, Any], Optional[Value]]
 
-#: What passes its input through to the module it holds.
-TRANSPARENT = (nn.NaN, nn.Profile)
-
 #: Why a layer cannot be written, where there is more to say than that ONNX has none like it.
 REASONS: dict[type, str] = dict.fromkeys(
     (nn.SpatialFractionalMaxPooling, nn.VolumetricFractionalMaxPooling),
@@ -48,7 +45,8 @@ def _linear(b: Any, module: nn.Linear, x: Value) -> Optional[Value]:
     if x.ndim != 2:
         return None
     bias = None if module.bias is None else b.parameter(module, "bias")
-    return b.operator("Gemm", b.observed(module).shape, x, b.parameter(module, "weight"), bias, transB=1)
+    weight = b.parameter(module, "weight")
+    return b.operator("Gemm", (x.shape[0], weight.shape[0]), x, weight, bias, transB=1)
 
 
 def _soft_plus(b: Any, module: nn.SoftPlus, x: Value) -> Optional[Value]:

@@ -97,7 +97,7 @@ class Writer:
         return dotted(value.name or self.op.primitive)
 
     def _parameter(self, value: Parameter) -> str:
-        array = getattr(value.module, value.attribute)
+        array = value.array
         key = (address(array), array.shape, array.strides)
         if key not in self._made:
             self._kept.append(array)
