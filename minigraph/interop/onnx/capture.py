@@ -80,12 +80,20 @@ class OnnxCapture(Capture):
         made = None if preferred is None else preferred(self, module, input)
         return super().lower(module, input) if made is None else made
 
-    def operator(self, kind: str, shape: Sequence[int], *inputs: Optional[Value], **settings: Any) -> Value:
-        """Write one ONNX operator; an input that it does without is ``None``."""
-        made = Value(tuple(shape), self.dtype)
+    def operator(
+        self, kind: str, shape: Sequence[int], *inputs: Optional[Value], dtype: Any = None,
+        result: tuple[int, int] = (0, 1), **settings: Any,
+    ) -> Value:
+        """Write one ONNX operator; an input that it does without is ``None``.
+
+        ``result`` says which of its outputs is wanted, and how many it has.
+        """
+        made = Value(tuple(shape), np.dtype(dtype or self.dtype))
         given = tuple(value for value in inputs if value is not None)
         places = tuple(place for place, value in enumerate(inputs) if value is not None)
-        attributes = {"kind": kind, "places": places, "settings": settings}
+        attributes = {
+            "kind": kind, "places": places, "result": result, "settings": settings, "where": self._here(),
+        }
         self.ops.append(Op("operator", given, (made,), attributes, self.node))
         return made
 
@@ -111,7 +119,7 @@ class OnnxCapture(Capture):
         value.name = f"{self.within}.{what}" if self.within else what
         return value
 
-    def whole(self, numbers: Sequence[int]) -> Value:
+    def whole(self, *numbers: int) -> Value:
         """Return a list of whole numbers."""
         array = np.array(numbers, np.int64)
         return Constant(array.shape, array.dtype, array=array)
@@ -132,8 +140,12 @@ class OnnxCapture(Capture):
         return mask
 
     def _refuse(self, reason: str, outputs: Sequence[Value]) -> None:
-        where = " in ".join(reversed(self._where))
-        self.ops.append(Op("refused", (), tuple(outputs), {"where": where, "reason": reason}, self.node))
+        attributes = {"where": self._here(), "reason": reason}
+        self.ops.append(Op("refused", (), tuple(outputs), attributes, self.node))
+
+    def _here(self) -> str:
+        """Return where in the network this is, from the inside out."""
+        return " in ".join(reversed(self._where))
 
     def _loop(self, module: Unroll, input: Any) -> Any:
         """Write a step into a list of its own; what the loop returns is known from the trial run."""

@@ -255,11 +255,13 @@ def _argmax(w: Writer, op: Op) -> Written:
 
 @_writes("operator")
 def _operator(w: Writer, op: Op) -> Written:
-    kind, places, settings = _same(w, op, "kind", "places", "settings")
+    kind, places, result, settings = _same(w, op, "kind", "places", "result", "settings")
     inputs = [""] * (places[-1] + 1)
     for place, value in zip(places, op.inputs):
         inputs[place] = w.of(value)
-    return w.add(kind, inputs, _name(w, op), **settings)
+    which, count = result
+    names = [_name(w, op) if k == which else f"{_name(w, op)}.{k + 1}" for k in range(count)]
+    return w.several(kind, inputs, names, **settings)[which]
 
 
 @_writes("max_pool")

@@ -225,7 +225,8 @@ class Writer:
                 where = op.attributes.get("where") or (
                     self.name_of(op.outputs[0]) if op.node is None else op.node.describe()
                 )
-                self.refused.append((where, str(reason)))
+                if (where, str(reason)) not in self.refused:
+                    self.refused.append((where, str(reason)))
             finally:
                 self.op, self.twin = outer
 

@@ -79,6 +79,8 @@ def _contiguous(b: Any, module: nn.Contiguous, x: Value) -> Value:
 
 @lowers(nn.Copy)
 def _copy(b: Any, module: nn.Copy, x: Value) -> Value:
+    if b.forward_only and TENSOR_TYPES[module.outtype].kind == "f":
+        return x if x.dtype == b.dtype else b.emit("copy", x)
     need(all(TENSOR_TYPES[name] == b.dtype == x.dtype for name in (str(module.intype), module.outtype)))
     return x
 
