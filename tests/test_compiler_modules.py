@@ -96,8 +96,8 @@ def test_compiled_module_computes_what_the_module_does(case: Case) -> None:
 
 #: Layers that keep or print something, or draw where entries are equal: their rules are of no use here.
 FORWARD_ONLY = {
-    "IndexLinear", "Kmeans", "L1HingeEmbeddingCriterion", "L1Penalty", "LinearWeightNorm", "NaN", "PrintSize",
-    "Profile", "SparseLinear", "WeightNorm",
+    "FeatureLPPooling", "IndexLinear", "Kmeans", "L1HingeEmbeddingCriterion", "L1Penalty", "LinearWeightNorm",
+    "NaN", "PrintSize", "Profile", "SparseLinear", "WeightNorm",
 }
 #: Cases that a rule leaves to the module: what is drawn, chosen outputs, what holds such a layer.
 LEFT = {

@@ -198,7 +198,10 @@ class Builder:
     def matmul(
         self, first: Value, second: Value, transpose_first: bool = False, transpose_second: bool = False
     ) -> Value:
-        """The product of matrices that both vary; axes before the last two must be the same."""
+        """The product of matrices that both vary; axes before the last two must be the same.
+
+        One of them may be a constant matrix.
+        """
         return self.emit(
             "matmul", first, second,
             transpose_first=transpose_first, transpose_second=transpose_second,

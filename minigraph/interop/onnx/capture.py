@@ -125,10 +125,11 @@ class OnnxCapture(Capture):
         return Constant(array.shape, array.dtype, array=array)
 
     def call(self, module: Module, input: Any) -> Any:
-        own = not type(module).__module__.startswith("minigraph.")
-        reason = REASONS.get(type(module)) or (
-            f"{type(module).__name__} is a class of your own without a rule" if own
-            else f"ONNX has no counterpart of {module.typename()}"
+        what = getattr(module, "criterion", module)
+        own = not type(what).__module__.startswith("minigraph.")
+        reason = REASONS.get(type(what)) or (
+            f"{type(what).__name__} is a class of your own without a rule" if own
+            else f"ONNX has no counterpart of {what.typename()}"
         )
         output = map_table(lambda array: Value(np.shape(array), self.dtype), self.observed(module))
         self._refuse(reason, [value for _, value in leaves(output)])

@@ -5,13 +5,13 @@ They work along one axis after the other.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from minigraph import nn
-from minigraph.compiler.capture.rules.gradient import with_slope
-from minigraph.compiler.capture.rules.registry import lowers
+from minigraph.compiler.capture.rules.registry import lowers, need
 from minigraph.compiler.program.ir import Value
 from minigraph.nn.convolution.gathered import adaptive_ranges
 from minigraph.nn.convolution.padding import BorderPadding
@@ -28,10 +28,13 @@ def _last(b: Any, x: Value, axis: int) -> tuple[Value, list[int]]:
 
 def _mapped(b: Any, x: Value, axis: int, matrix: np.ndarray) -> Value:
     """Multiply an axis by a matrix of numbers."""
-    moved, back = _last(b, x, axis)
-    size = moved.shape[-1]
-    made = b.matmul(b.reshape(moved, (x.size // size, size)), b.constant(matrix.T))
-    return b.transpose(b.reshape(made, (*moved.shape[:-1], len(matrix))), back)
+    axis = axis % x.ndim
+    front, size, rest = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    if rest:
+        made = b.matmul(b.constant(matrix), b.reshape(x, (*front, size, prod(rest))))
+    else:
+        made = b.matmul(b.reshape(x, (prod(front), size)), b.constant(matrix.T))
+    return b.reshape(made, (*front, len(matrix), *rest))
 
 
 def _separable(b: Any, module: Any, x: Value, axes: int) -> Value:
@@ -130,13 +133,11 @@ def _largest(b: Any, x: Value) -> Value:
 
 @lowers(nn.FeatureLPPooling)
 def _feature_norms(b: Any, module: nn.FeatureLPPooling, x: Value) -> Value:
+    need(b.forward_only)  # going backwards, the layer is faster than copies of its windows
     moved, back = _last(b, x, int(module.batch_mode))
     windows = _windows(b, moved, module.width, module.stride)
-    norm = b.emit("power", b.sum(b.emit("power", windows, module.power), [-1], True), 1.0 / module.power)
-    none = b.emit("equal", norm, 0.0)  # a window of zeros passes nothing back
-    ratio = b.emit("power", b.div(windows, b.where(none, 1.0, norm)), module.power - 1.0)
-    norm = with_slope(b, norm, windows, b.where(none, 0.0, ratio))
-    return b.transpose(b.reshape(norm, norm.shape[:-1]), back)
+    powers = b.sum(b.emit("power", windows, module.power), [-1])
+    return b.transpose(b.emit("power", powers, 1.0 / module.power), back)
 
 
 def _windows(b: Any, x: Value, width: int, stride: int) -> Value:
