@@ -109,9 +109,9 @@ def to_onnx(
     anything is written, and ``MissingExtraError`` where onnx is not installed.
     """
     require("onnx", "onnx")
-    from minigraph.interop import onnx_export
+    from minigraph.interop.onnx import export
 
-    return onnx_export.to_onnx(net, path, example_input, dtype, unrolled)
+    return export.to_onnx(net, path, example_input, dtype, unrolled)
 
 
 def to_networkx(net: Any) -> Any:

@@ -97,7 +97,7 @@ class Writer:
         return dotted(value.name or self.op.primitive)
 
     def _parameter(self, value: Parameter) -> str:
-        array = getattr(value.module, value.attribute)
+        array = value.array
         key = (address(array), array.shape, array.strides)
         if key not in self._made:
             self._kept.append(array)
@@ -225,7 +225,8 @@ class Writer:
                 where = op.attributes.get("where") or (
                     self.name_of(op.outputs[0]) if op.node is None else op.node.describe()
                 )
-                self.refused.append((where, str(reason)))
+                if (where, str(reason)) not in self.refused:
+                    self.refused.append((where, str(reason)))
             finally:
                 self.op, self.twin = outer
 
