@@ -16,6 +16,7 @@ from minigraph.compiler.running.run import Run
 from minigraph.compiler.running.validity import Watch
 from minigraph.compiler.specialise import Specialisation
 from minigraph.errors import ArgumentError, MinigraphError, StateError
+from minigraph.nesting import retold
 from minigraph.nn import gModule
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
@@ -137,6 +138,7 @@ class Compiled(Container):
         else:
             self._accumulating(scale, self._ready().accumulate)
 
+    @retold
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one program."""
         if self._eager:
@@ -222,6 +224,9 @@ class Compiled(Container):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_known": {}, "_watch": None, "_current": None}
+
+    def headline(self) -> str:
+        return f"compiled {self.net.headline()}"
 
     def __repr__(self) -> str:
         return f"compiled {self.net!r}"

@@ -14,6 +14,7 @@ from minigraph.debug.measure import shape_text
 from minigraph.debug.report import Report, group, text_table
 from minigraph.debug.structure import Slot, input_structure, output_structure
 from minigraph.errors import ArgumentError
+from minigraph.nesting import retold
 from minigraph.tables import Path, format_path, format_python_path, is_table
 
 #: Each table and the one that has the same order.
@@ -99,6 +100,7 @@ _HEADERS = (
 _OPTIONAL = ("shape", "dtype", "{1} dtype")
 
 
+@retold
 def tables(net: nn.gModule) -> TablesReport:
     """Return which entry of ``input``, ``output``, ``gradOutput`` and ``gradInput`` is whose.
 

@@ -18,11 +18,13 @@ from minigraph.drawing.subject import name_of, picture_of, values_of_network
 from minigraph.drawing.svg import render_svg
 from minigraph.errors import DrawingError
 from minigraph.graph import Graph, Node, NodeData
+from minigraph.nesting import retold
 from minigraph.nn.gmodule import gModule
 
 PathLike = Union[str, "os.PathLike[str]"]
 
 
+@retold
 def dot(graph: Union[Graph, gModule], title: str = "", name: Optional[PathLike] = None) -> Path:
     """Write ``name.dot`` and ``name.svg`` of a graph (``net.fg``, ``net.bg``) or a network.
 
@@ -38,6 +40,7 @@ def dot(graph: Union[Graph, gModule], title: str = "", name: Optional[PathLike] 
     return _write(Path(f"{base}.svg"), finish_svg(render_svg(source), picture))
 
 
+@retold
 def draw(what: Any, path: PathLike, backward: bool = False, title: str = "") -> Path:
     """Write the picture of a network, a graph or a trace and return its path.
 

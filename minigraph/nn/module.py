@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterator, Optional, TypeVar
 
 import numpy as np
 
+from minigraph import nesting
 from minigraph.errors import ArgumentError, GraphError, StateError
 from minigraph.graph import Node, NodeData, check_nodes, expecting_node_message
 from minigraph.memory import flatten
@@ -51,7 +52,10 @@ class Module(State):
 
     def forward(self, input: Any) -> Any:
         """Return the output for ``input``, a tensor or a table (see ``updateOutput``)."""
-        output = self.updateOutput(input)
+        try:
+            output = self.updateOutput(input)
+        except nesting.CAUSES as error:
+            nesting.retell(error, {"self": self, "input": input})
         self.output = output
         return output
 
@@ -62,10 +66,13 @@ class Module(State):
         output, with ``None`` anywhere for a zero gradient. Raises ``StateError`` before a
         forward and ``InputError`` where ``gradOutput`` does not fit the output.
         """
-        gradOutput = self._fitGradOutput(gradOutput)
-        gradInput = self.updateGradInput(input, gradOutput)
-        self.gradInput = gradInput
-        self.accGradParameters(input, gradOutput, scale)
+        try:
+            gradOutput = self._fitGradOutput(gradOutput)
+            gradInput = self.updateGradInput(input, gradOutput)
+            self.gradInput = gradInput
+            self.accGradParameters(input, gradOutput, scale)
+        except nesting.CAUSES as error:
+            nesting.retell(error, {"self": self, "gradOutput": gradOutput})
         return gradInput
 
     def _fitGradOutput(self, gradOutput: Any) -> Any:

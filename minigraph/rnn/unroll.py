@@ -11,6 +11,7 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 from minigraph.errors import ArgumentError, GraphError, InputError, MinigraphError, StateError
 from minigraph.graph import Node
+from minigraph.nesting import retold
 from minigraph.nn.container import Container
 from minigraph.nn.gmodule import gModule
 from minigraph.rnn.clones import Settings, clone_many, follow
@@ -123,6 +124,7 @@ class Unroll(Container):
         """
         return self._goBack(gradOutput)
 
+    @retold
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one walk back through time.
 
@@ -304,9 +306,9 @@ class Unroll(Container):
         self._forget()
         return self
 
-    def __repr__(self) -> str:
+    def headline(self) -> str:
         fed = ", ".join(f"{source} -> {target}" for source, target in self.feedback.items())
-        return super().__repr__().replace(" {", f" ({fed}) {{" if fed else " {", 1)
+        return f"{self.typename()} ({fed})" if fed else self.typename()
 
 
 def _listed(value: Any, count: int) -> Any:

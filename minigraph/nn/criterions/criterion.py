@@ -11,6 +11,7 @@ import numpy as np
 
 from minigraph.errors import InputError, StateError, format_shape
 from minigraph.graph import Node
+from minigraph.nesting import retold
 from minigraph.nn.module import Module
 from minigraph.nn.state import State
 from minigraph.tables import is_table, zeros_like
@@ -35,10 +36,12 @@ class Criterion(State):
         """Compute, keep and return the gradient of the loss with respect to ``input``."""
         raise TypeError(f"{self.typename()} does not define updateGradInput(input, target)")
 
+    @retold
     def forward(self, input: Any, target: Any = None) -> float:
         """Return the loss, a Python float; a few criterions have no target."""
         return self.updateOutput(input, target)
 
+    @retold
     def backward(self, input: Any, target: Any = None) -> Any:
         """Return the gradient of the loss; raises StateError before a forward."""
         if self.output is None:
