@@ -11,6 +11,7 @@ from minigraph.debug.finite_differences import GradcheckReport, Variable, compar
 from minigraph.debug.names import named_parameters
 from minigraph.debug.structure import input_nodes, input_structure
 from minigraph.errors import ArgumentError
+from minigraph.nesting import retold
 from minigraph.tables import (
     check_numeric,
     copy_table,
@@ -24,6 +25,7 @@ from minigraph.tables import (
 )
 
 
+@retold
 def gradcheck(
     module: nn.Module,
     input: Any,

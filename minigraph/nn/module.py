@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar
 
 import numpy as np
 
+from minigraph import nesting
 from minigraph.errors import ArgumentError, GraphError, StateError
 from minigraph.graph import Node, NodeData, check_nodes, expecting_node_message, shown
 from minigraph.memory import Region, root
@@ -60,11 +61,14 @@ class Module(State):
 
         Raises ``StateError`` while another thread runs the module.
         """
-        turn = take_turn(self)
         try:
-            return self._evaluate(input)
-        finally:
-            turn.release()
+            turn = take_turn(self)
+            try:
+                return self._evaluate(input)
+            finally:
+                turn.release()
+        except nesting.CAUSES as error:
+            nesting.retell(error, {"self": self, "input": input})
 
     def _evaluate(self, input: Any) -> Any:
         """Run ``updateOutput``; keep and return the output."""
@@ -81,14 +85,17 @@ class Module(State):
         output, with ``None`` anywhere for a zero gradient. Raises ``StateError`` before a
         forward and ``InputError`` where ``gradOutput`` does not fit the output.
         """
-        turn = take_turn(self)
         try:
-            gradOutput = self._fitGradOutput(gradOutput)
-            gradInput = self._differentiate(input, gradOutput)
-            self.accGradParameters(input, gradOutput, scale)
-            return gradInput
-        finally:
-            turn.release()
+            turn = take_turn(self)
+            try:
+                gradOutput = self._fitGradOutput(gradOutput)
+                gradInput = self._differentiate(input, gradOutput)
+                self.accGradParameters(input, gradOutput, scale)
+                return gradInput
+            finally:
+                turn.release()
+        except nesting.CAUSES as error:
+            nesting.retell(error, {"self": self, "gradOutput": gradOutput})
 
     def _differentiate(self, input: Any, gradOutput: Any) -> Any:
         """Run ``updateGradInput``; keep and return the gradient."""
