@@ -167,6 +167,21 @@ class Module(State):
             return self(list(nodes))
         raise GraphError(expecting_node_message(nodes, "inputs", 0))
 
+    @property
+    def _backFactor(self) -> Number:
+        """What ``gradInput`` is as a multiple of the derivative; another than 1 only on purpose."""
+        return 1.0
+
+    @property
+    def _penalty(self) -> Number:
+        """What the last forward adds to the loss beside its output."""
+        return 0.0
+
+    @property
+    def _fixed(self) -> Arrays:
+        """Views of the parts of parameters that get no gradient on purpose."""
+        return []
+
     # -- parameters ------------------------------------------------------------------------
 
     def parameters(self) -> tuple[Arrays, Arrays]:
