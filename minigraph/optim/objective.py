@@ -6,7 +6,8 @@ from typing import Any, Callable
 
 import numpy as np
 
-from minigraph.errors import InputError, format_shape
+from minigraph.errors import InputError, StateError, format_shape
+from minigraph.memory.flat import is_retired
 from minigraph.tables import describe, refuse_mask
 
 #: ``feval(x) -> (loss, dx)``
@@ -20,6 +21,11 @@ def check_parameters(x: Any, method: str) -> np.ndarray:
         raise InputError(
             f"optim.{method}: x must be a float array, because it is changed in place, got {describe(x)}",
             "x", "a float array", describe(x),
+        )
+    if is_retired(x):
+        raise StateError(
+            f"optim.{method}: x is a flat array that getParameters() returned before the parameters "
+            "were moved or converted: call getParameters() again and use what that returns"
         )
     if not x.flags.writeable:
         raise InputError(
@@ -60,6 +66,11 @@ def _loss(loss: Any, method: str) -> float:
 
 def _gradient(dx: Any, x: np.ndarray, method: str) -> np.ndarray:
     if type(dx) is np.ndarray and dx.dtype == x.dtype and dx.shape == x.shape:
+        if not dx.flags.writeable and is_retired(dx):
+            raise StateError(
+                f"optim.{method}: the gradient that feval returns is a flat array of before the "
+                "parameters were moved or converted: return the one of the last getParameters()"
+            )
         return dx
     refuse_mask(dx, "feval(x)[2]")
     if not isinstance(dx, np.ndarray) or dx.dtype.kind not in "fiu":

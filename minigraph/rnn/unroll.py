@@ -9,13 +9,16 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
+import numpy as np
+
 from minigraph.errors import ArgumentError, GraphError, InputError, MinigraphError, StateError
 from minigraph.graph import Node
 from minigraph.nn.container import Container
 from minigraph.nn.gmodule import gModule, wrong_count
+from minigraph.nn.threads import exclusive
 from minigraph.rnn.clones import Settings, clone_many, follow
 from minigraph.rnn.sequences import as_sequence, at, check_alike, lengths, make_room, owners, put
-from minigraph.tables import add_tables, fit_gradient, is_table
+from minigraph.tables import add_tables, fit_gradient, is_table, map_table
 
 
 class Unroll(Container):
@@ -90,6 +93,11 @@ class Unroll(Container):
 
     # -- running ---------------------------------------------------------------------------
 
+    def forward(self, input: Any) -> Any:
+        """Return the outputs for ``input``; see the class."""
+        return self._evaluate(input)
+
+    @exclusive
     def updateOutput(self, input: Any) -> Any:
         """Run all time steps and return the outputs, stacked; see the class."""
         self._length, self._differentiated, self.output = 0, False, None
@@ -117,6 +125,7 @@ class Unroll(Container):
         self.output = _bare(rooms)
         return self.output
 
+    @exclusive
     def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
         """Go back through time and return the gradients of sequences and initial states.
 
@@ -124,6 +133,7 @@ class Unroll(Container):
         """
         return self._goBack(gradOutput)
 
+    @exclusive
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one walk back through time.
 
@@ -161,6 +171,7 @@ class Unroll(Container):
         ])
         return self.gradInput
 
+    @exclusive
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         """Accumulate the parameters' gradients, last time step first."""
         T = self._check_ready()
@@ -192,7 +203,7 @@ class Unroll(Container):
         if not self._length:
             raise StateError(
                 "backward before forward: Unroll has no saved activations; "
-                "call forward(input) first (an error or clearState() forgets them)"
+                "call forward(input) first (an error, clearState() or another thread's run forgets them)"
             )
         follow(self._clones, self.step)
         return self._length
@@ -235,7 +246,13 @@ class Unroll(Container):
                     f"{where} is None: it is a state and needs its initial value (zeros, for example)",
                     where, "an initial state", None,
                 )
+            entries[k] = map_table(self._as_state, entries[k])
         return entries
+
+    def _as_state(self, initial: Any) -> Any:
+        """Return an initial state in the type of those that follow; what is no number is refused later."""
+        numbers = isinstance(initial, np.ndarray) and initial.dtype.kind in "fiub"
+        return initial.astype(self.dtype, copy=False) if numbers else initial
 
     def _count(self, entries: Sequence[Any]) -> int:
         """Return the number of time steps, on which all sequences must agree."""
@@ -276,23 +293,17 @@ class Unroll(Container):
 
     # -- the rest of the module protocol ---------------------------------------------------------
 
-    def training(self) -> "Unroll":
-        """Switch to training behaviour; return the module."""
-        return self._switch(True)
-
-    def evaluate(self) -> "Unroll":
-        """Switch to evaluation behaviour; return the module."""
-        return self._switch(False)
-
     def _switch(self, train: bool) -> "Unroll":
-        """Switch the step and its clones alike, so that these need not be made anew."""
+        """Switch the step, which its clones follow, so that these need not be made anew."""
         current = self._settings.hold(self.step)
-        self.train = train
-        for network in (self.step, *self._clones):
-            network.training() if train else network.evaluate()
+        super()._switch(train)
         if current:
             self._settings = Settings(self.step)
         return self
+
+    def _leave(self) -> None:
+        self.output = self.gradInput = None
+        self._forget()
 
     def clearState(self) -> "Unroll":
         """Forget the clones with all they hold, outputs and gradients; return the module."""

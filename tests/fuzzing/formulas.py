@@ -347,6 +347,7 @@ def _padding(r: Reference, m: nn.Padding, x: Any) -> Any:
 
 @_of(nn.Constant)
 def _constant(r: Reference, m: nn.Constant, x: Any) -> Any:
+    _need(not is_table(x))
     return torch.tensor(m.twin().forward(np.zeros(tuple(x.shape))), dtype=torch.float64)
 
 

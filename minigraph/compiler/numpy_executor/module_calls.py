@@ -15,6 +15,7 @@ from minigraph.compiler.memory.storage import Frame
 from minigraph.compiler.program.ir import Op
 from minigraph.errors import MinigraphError, NodeError
 from minigraph.nn.module import Module
+from minigraph.nn.sharing import forget
 from minigraph.rnn.unroll import _moment
 from minigraph.tables import check_gradInput, is_table, leaves, map_table
 
@@ -35,7 +36,7 @@ class Callees:
             return module
         twins = self._twins.setdefault(module, [])
         while len(twins) <= t:
-            twins.append(module.twin())
+            twins.append(forget(module.twin()))
         return twins[t]
 
 

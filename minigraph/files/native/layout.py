@@ -17,11 +17,8 @@ FORMAT, VERSION = "minigraph", 1
 #: Containers in containers, at most: running them takes some of Python's stack for each.
 DEEPEST = 100
 
-#: Modules that a walk through a file's network meets, at most: one that is held twice is met twice.
-MOST_MET = 1_000_000
-
 #: Attributes of every module that are told otherwise, belong to a pass, or are of use to Torch7 only.
-_COMMON = {"_arguments", "_type", "dtype", "output", "gradInput", KEPT}
+_COMMON = {"_arguments", "_holders", "_type", "dtype", "output", "gradInput", KEPT}
 
 #: Attributes that follow from the wiring (of a gModule) or the step (of an Unroll), by class.
 _DERIVED: dict[type, set[str]] = {

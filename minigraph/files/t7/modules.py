@@ -25,7 +25,7 @@ from minigraph.files.t7.types import TENSORS, cpu_type
 from minigraph.files.t7.values import KEPT, Storage, UnknownObject
 from minigraph.memory import Relocation
 from minigraph.nn import Container, Criterion, Module, gModule
-from minigraph.nn.state import State, _replace
+from minigraph.nn.state import State, replace_arrays
 from minigraph.tables import leaves
 from minigraph.tensors import TENSOR_TYPES
 
@@ -173,6 +173,6 @@ def settle_types(modules: Sequence[Any]) -> None:
     """Turn half-precision modules to float, the least that modules compute in."""
     half = [module for module in modules if getattr(module, "_type", "") == "torch.HalfTensor"]
     float32 = np.dtype(np.float32)
-    _replace(half, Relocation(lambda a: a.astype(float32), lambda a: a.dtype == np.float16))
+    replace_arrays(half, Relocation(lambda a: a.astype(float32), lambda a: a.dtype == np.float16))
     for module in half:
         module._setType("torch.FloatTensor")

@@ -117,7 +117,7 @@ class LookupTable(Module):
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         rows = self._rows(input).ravel()
-        gradient = self._tensor(gradOutput, what="gradOutput").reshape(rows.size, -1)
+        gradient = self._tensor(gradOutput, what="gradOutput").reshape(rows.size, self.weight.shape[1])
         if self.paddingValue:
             kept = rows != self.paddingValue - 1
             rows, gradient = rows[kept], gradient[kept]

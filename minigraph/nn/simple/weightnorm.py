@@ -187,9 +187,7 @@ class WeightNorm(Decorator):
     def share(self, other: Module, *names: str) -> "WeightNorm":
         """Share the module's attributes, and ``v``, ``g``, ``gradV``, ``gradG`` where named."""
         super().share(other, *names)
-        for name in {"v", "g", "gradV", "gradG"} & set(names):
-            setattr(self, name, getattr(other, name))
-        return self
+        return Module.share(self, other, *({"v", "g", "gradV", "gradG"} & set(names)))
 
     def updateWeight(self) -> None:
         """Compute the module's weight from ``v`` and ``g``."""

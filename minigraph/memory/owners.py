@@ -8,11 +8,9 @@ still two views of one buffer afterwards.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Callable, Sequence
+from typing import Callable, Iterable, Optional, Sequence
 
 import numpy as np
-
-from minigraph.errors import ArgumentError
 
 
 def root(array: np.ndarray) -> np.ndarray:
@@ -72,43 +70,49 @@ class Relocation:
         return known[1]
 
 
-def flatten(arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Gather arrays into one new flat array and return it with views in their place.
+class Region:
+    """The memory that arrays lie in, as chunks that do not overlap."""
 
-    Arrays that share memory share it in the flat array too, counted once. Raises
-    ``ArgumentError`` when the dtypes differ.
-    Source: ``Module.flatten`` of https://github.com/torch/nn/blob/master/Module.lua
-    """
-    dtypes = {array.dtype for array in arrays}
-    if len(dtypes) > 1:
-        raise ArgumentError(f"parameters have several dtypes: {sorted(map(str, dtypes))}")
-    dtype = dtypes.pop() if dtypes else np.dtype(np.float64)
-    bounds = [np.lib.array_utils.byte_bounds(array) for array in arrays]
-    chunks = _merge([bound for bound, array in zip(bounds, arrays) if array.size])
-    lows = [low for low, _ in chunks]
-    starts: dict[int, int] = {}
-    size = 0
-    chunk_of = []
-    for (low, _), array in zip(bounds, arrays):
-        chunk = bisect_right(lows, low) - 1
-        chunk_of.append(chunk)
-        if array.size and chunk not in starts:
-            starts[chunk] = size
-            size += chunks[chunk][1] - chunks[chunk][0]
-    flat = np.zeros(size // dtype.itemsize, dtype)
-    views = []
-    for array, chunk in zip(arrays, chunk_of):
-        if not array.size:
-            views.append(np.empty(array.shape, dtype))
-            continue
-        offset = starts[chunk] + address(array) - lows[chunk]
-        view = np.ndarray(array.shape, dtype, flat, offset, array.strides)
-        view[...] = array
-        views.append(view)
-    return flat, views
+    def __init__(self, arrays: Sequence[np.ndarray]) -> None:
+        self.owners = {id(owner): owner for owner in map(root, arrays)}
+        self._arrays = arrays
+        self._known = {id(array): _bounds(array) for array in arrays if array.size}
+        chunks = _merge(self._known.values())
+        self.lows, self.highs = [low for low, _ in chunks], [high for _, high in chunks]
+
+    def touches(self, array: np.ndarray) -> bool:
+        """Tell whether ``array`` overlaps it."""
+        if id(array) in self._known:
+            return True
+        if id(root(array)) not in self.owners or not array.size:
+            return False
+        low, high = _bounds(array)
+        chunk = bisect_right(self.lows, low) - 1
+        return chunk >= 0 and low < self.highs[chunk] or (
+            chunk + 1 < len(self.lows) and high > self.lows[chunk + 1]
+        )
+
+    def chunk(self, array: np.ndarray) -> Optional[int]:
+        """Return the number of the chunk that ``array`` lies in as a whole, if there is one."""
+        bounds = self._known.get(id(array))
+        if bounds is None:
+            if id(root(array)) not in self.owners or not array.size:
+                return None
+            bounds = _bounds(array)
+        low, high = bounds
+        chunk = bisect_right(self.lows, low) - 1
+        return chunk if chunk >= 0 and high <= self.highs[chunk] else None
 
 
-def _merge(bounds: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def _bounds(array: np.ndarray) -> tuple[int, int]:
+    if array.flags.c_contiguous:
+        low = address(array)
+        return low, low + array.nbytes
+    low, high = np.lib.array_utils.byte_bounds(array)
+    return low, high
+
+
+def _merge(bounds: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Merge overlapping byte ranges; the result is sorted."""
     chunks: list[tuple[int, int]] = []
     for low, high in sorted(bounds):
