@@ -56,6 +56,8 @@ def edited(
     for name, value in facts.items():
         part = structure["options"] if name in structure["options"] else structure
         part[name] = value
+        if name == "learning_rate":  # an option, and a fact of the moment
+            structure[name] = value
     kept = {name: array for name, array in {**checkpoint.arrays, **arrays}.items() if array is not None}
     folder.mkdir(exist_ok=True)
     text.write_checkpoint(folder / "latest.safetensors", kept, structure)
@@ -84,7 +86,8 @@ def test_parameters_are_counted_before_they_are_made(model: str, layers: int, si
     ({"iteration": -1}, "iteration must be a whole number, it is -1"),
     ({"iteration": "x"}, "cannot be read: its iteration is 'x'|iteration must be a whole number"),
     ({"position": 1.5}, "position must be a whole number, it is 1.5"),
-    ({"learning_rate": "fast"}, "--learning-rate must be a finite number|learning_rate must be a number"),
+    ({"learning_rate": "fast"}, "learning_rate must be a number, at least 0, it is 'fast'"),
+    ({"learning_rate": 10**400}, "learning_rate must be a number, at least 0, it is 1000"),
     ({"options": []}, r"options must be a table, it is \[\]"),
     ({"rnn_size": "big"}, "--rnn-size must be a whole number, at least 1; got 'big'"),
     ({"num_layers": [2]}, "--num-layers must be a whole number"),
