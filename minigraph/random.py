@@ -18,6 +18,17 @@ import numpy as np
 from minigraph.errors import ArgumentError
 from minigraph.tensors import TENSOR_TYPES, getdefaulttensortype
 
+__all__ = [
+    "Generator", "bernoulli", "cauchy", "exponential", "generator", "geometric", "getRNGState",
+    "initialSeed", "logNormal", "manualSeed", "multinomial", "normal", "rand", "randn", "random",
+    "randperm", "seed", "setRNGState", "uniform",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _TWO_PI = 2.0 * math.pi
 _SCALE = 1.0 / 4294967296.0
 _WORDS = 624

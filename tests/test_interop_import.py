@@ -35,6 +35,10 @@ def layers() -> list[Any]:
         (IMAGES, tn.MaxPool2d(3, 2, 1)), (IMAGES, tn.MaxPool2d((2, 3), ceil_mode=True)),
         (IMAGES, tn.AvgPool2d(3, 2, 1, count_include_pad=False)), (IMAGES, tn.AdaptiveAvgPool2d((2, 3))),
         (IMAGES, tn.Dropout2d(0.3)), (ROWS, tn.Dropout(0.4)), (IMAGES, tn.Upsample(scale_factor=2)),
+        ((1, 2, 2, 3, 4), tn.Upsample(scale_factor=3)),
+        # Positions are exact in single precision here, in which Torch7 computes them.
+        (IMAGES, tn.Upsample((11, 13), mode="bilinear", align_corners=True)),
+        ((1, 2, 3, 3, 5), tn.Upsample((5, 9, 9), mode="trilinear", align_corners=True)),
         (IMAGES, tn.PixelShuffle(2)), (IMAGES, tn.ReflectionPad2d((1, 2, 3, 0))), (IMAGES, tn.Flatten()),
         *((ROWS, activation) for activation in (
             tn.Sigmoid(), tn.Tanh(), tn.ReLU(), tn.ELU(0.7), tn.LeakyReLU(0.2), tn.Softplus(2.0),

@@ -19,9 +19,10 @@ from minigraph.errors import ArgumentError, MinigraphError, StateError
 from minigraph.nn import gModule
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
+from minigraph.nn.threads import exclusive
 from minigraph.random import generator
 from minigraph.rnn import Unroll
-from minigraph.tables import copy_table, fit_gradient
+from minigraph.tables import copy_table, fit_gradient, is_table
 
 
 def compile(net: Module) -> "Compiled":
@@ -73,6 +74,11 @@ class Compiled(Container):
 
     # -- running ---------------------------------------------------------------------------------
 
+    def forward(self, input: Any) -> Any:
+        """Return the output for ``input``, as the network itself would."""
+        return self._evaluate(input)
+
+    @exclusive
     def updateOutput(self, input: Any) -> Any:
         """Return the output for ``input``, as the network itself would."""
         self._current = None
@@ -123,6 +129,7 @@ class Compiled(Container):
             runs[T] = Run(specialisation, programs, T)
         return runs[T]
 
+    @exclusive
     def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
         """Return the gradient of ``input``; the parameters' gradients stay as they are."""
         if self._eager:
@@ -134,13 +141,18 @@ class Compiled(Container):
                 self.gradInput = run.backward(given, accumulate=False)
         return self.gradInput
 
+    @exclusive
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         """Accumulate the parameters' gradients for what ``updateGradInput`` was given last."""
         if self._eager:
             self.net.accGradParameters(input, gradOutput, scale)
         else:
-            self._accumulating(scale, self._ready().accumulate)
+            run = self._ready()
+            if is_table(gradOutput) and is_table(self.output) and len(gradOutput) != len(self.output):
+                fit_gradient(gradOutput, self.output)  # raises
+            self._accumulating(scale, run.accumulate)
 
+    @exclusive
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one program."""
         if self._eager:
@@ -182,7 +194,7 @@ class Compiled(Container):
         if self._current is None:
             raise StateError(
                 "backward before forward: the compiled network has no saved activations; "
-                "call forward(input) first (an error or clearState() forgets them)"
+                "call forward(input) first (an error, clearState() or another thread's run forgets them)"
             )
         return self._current
 
@@ -218,6 +230,11 @@ class Compiled(Container):
         self.net.share(other.net if isinstance(other, Compiled) else other, *names)
         return self
 
+    def _leave(self) -> None:
+        self.output = self.gradInput = self._current = None
+        for _, _, runs in self._known.values():
+            runs.clear()  # the memory that was run in, not the programs
+
     def clearState(self) -> "Compiled":
         """Forget outputs, gradients and everything compiled; return the module."""
         super().clearState()
@@ -225,7 +242,7 @@ class Compiled(Container):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_known": {}, "_watch": None, "_current": None}
+        return {**super().__getstate__(), "_known": {}, "_watch": None, "_current": None}
 
     def __repr__(self) -> str:
         return f"compiled {self.net!r}"

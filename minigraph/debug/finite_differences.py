@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence
 
 import numpy as np
-from rich.console import RenderableType
-from rich.text import Text
 
-from minigraph.debug.report import Report, group, number, text_table
+from minigraph.debug.report import Report, group, line, number, text_table
 from minigraph.errors import ArgumentError, InputError, format_shape
 from minigraph.tables import as_numeric
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 #: How many units in the last place of float64 an evaluation is trusted to be off.
 _ROUNDING = 100 * float(np.finfo(np.float64).eps)
@@ -85,7 +86,7 @@ class GradcheckReport(Report):
         )
         kept = [i for i in range(len(headers)) if i < 2 or any(row[i] != "" for row in cells)]
         return group(
-            Text(verdict, style="green" if self.ok else "bold red"),
+            line(verdict, style="green" if self.ok else "bold red"),
             text_table(
                 f"finite differences with eps {self.eps:g}, tolerance {self.tolerance:g}, worst first",
                 [headers[i] for i in kept], [[row[i] for i in kept] for row in cells],

@@ -25,7 +25,7 @@ class NodeInfo:
     @classmethod
     def of(cls, node: Node) -> "NodeInfo":
         """Return the facts about ``node``."""
-        return cls(node.id, node.label(), node.name, module_text(node), node.location)
+        return cls(node.id, node.title(), node.name, module_text(node), node.location)
 
     @property
     def key(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterator, Optional, TypeVar
 from minigraph.errors import ArgumentError, MinigraphError, check_dimension
 from minigraph.nn.module import Arrays, Module, Number
 from minigraph.nn.state import distinct, held
+from minigraph.tables import check_gradInput
 
 Self = TypeVar("Self", bound="Container")
 
@@ -102,17 +103,10 @@ class Container(Module):
             module.reset(stdv)
         return self
 
-    def training(self: Self) -> Self:
+    def _switch(self: Self, train: bool) -> Self:
         for module in self.modules:
-            module.training()
-        self.train = True
-        return self
-
-    def evaluate(self: Self) -> Self:
-        for module in self.modules:
-            module.evaluate()
-        self.train = False
-        return self
+            module.training() if train else module.evaluate()
+        return super()._switch(train)
 
     def clearState(self: Self) -> Self:
         super().clearState()
@@ -153,7 +147,13 @@ class Container(Module):
         """Call a method of a module; an error on the way out names the module."""
         module = self.modules[position]
         try:
-            return getattr(module, method)(*arguments)
+            if method == "forward" and type(module).forward is Module.forward:
+                return module._evaluate(*arguments)  # whoever runs this has the turn
+            result = getattr(module, method)(*arguments)
+            if module._foreign and method == "updateGradInput":
+                result = module.gradInput if result is None else result
+                check_gradInput(result, arguments[0], module._author)
+            return result
         except MinigraphError as error:
             error.context.append(f"in module {position + 1} of {self.typename()}: {module!r}")
             raise

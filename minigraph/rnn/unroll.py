@@ -14,10 +14,11 @@ import numpy as np
 from minigraph.errors import ArgumentError, GraphError, InputError, MinigraphError, StateError
 from minigraph.graph import Node
 from minigraph.nn.container import Container
-from minigraph.nn.gmodule import gModule
+from minigraph.nn.gmodule import gModule, wrong_count
+from minigraph.nn.threads import exclusive
 from minigraph.rnn.clones import Settings, clone_many, follow
 from minigraph.rnn.sequences import as_sequence, at, check_alike, lengths, make_room, owners, put
-from minigraph.tables import add_tables, describe, fit_gradient, is_table, map_table
+from minigraph.tables import add_tables, fit_gradient, is_table, map_table
 
 
 class Unroll(Container):
@@ -92,6 +93,11 @@ class Unroll(Container):
 
     # -- running ---------------------------------------------------------------------------
 
+    def forward(self, input: Any) -> Any:
+        """Return the outputs for ``input``; see the class."""
+        return self._evaluate(input)
+
+    @exclusive
     def updateOutput(self, input: Any) -> Any:
         """Run all time steps and return the outputs, stacked; see the class."""
         self._length, self._differentiated, self.output = 0, False, None
@@ -119,6 +125,7 @@ class Unroll(Container):
         self.output = _bare(rooms)
         return self.output
 
+    @exclusive
     def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
         """Go back through time and return the gradients of sequences and initial states.
 
@@ -126,6 +133,7 @@ class Unroll(Container):
         """
         return self._goBack(gradOutput)
 
+    @exclusive
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one walk back through time.
 
@@ -163,6 +171,7 @@ class Unroll(Container):
         ])
         return self.gradInput
 
+    @exclusive
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         """Accumulate the parameters' gradients, last time step first."""
         T = self._check_ready()
@@ -194,7 +203,7 @@ class Unroll(Container):
         if not self._length:
             raise StateError(
                 "backward before forward: Unroll has no saved activations; "
-                "call forward(input) first (an error or clearState() forgets them)"
+                "call forward(input) first (an error, clearState() or another thread's run forgets them)"
             )
         follow(self._clones, self.step)
         return self._length
@@ -226,11 +235,7 @@ class Unroll(Container):
         """Return the inputs as a list, sequences as arrays; raise InputError for a wrong one."""
         count = self.step.nInputs
         if count > 1 and (not is_table(input) or len(input) != count):
-            got = f"{len(input)} entries" if is_table(input) else describe(input)
-            raise InputError(
-                f"expected a table of {count} inputs, got {got}",
-                "input", count, len(input) if is_table(input) else describe(input),
-            )
+            raise wrong_count(input, count)
         entries = list(_listed(input, count))
         for k in self._sequences:
             entries[k] = as_sequence(entries[k], self._path("input", k))
@@ -281,30 +286,24 @@ class Unroll(Container):
     def _signature(self) -> str:
         """What forward takes, for messages."""
         return "inputs of this Unroll: " + ", ".join(
-            f"{self._path('input', k)} {node.name or node.label()} "
+            f"{self._path('input', k)} {node.name or node.title()} "
             f"({'sequence' if k in self._sequences else 'initial state'})"
             for k, node in enumerate(self.step._network.inputs)
         )
 
     # -- the rest of the module protocol ---------------------------------------------------------
 
-    def training(self) -> "Unroll":
-        """Switch to training behaviour; return the module."""
-        return self._switch(True)
-
-    def evaluate(self) -> "Unroll":
-        """Switch to evaluation behaviour; return the module."""
-        return self._switch(False)
-
     def _switch(self, train: bool) -> "Unroll":
-        """Switch the step and its clones alike, so that these need not be made anew."""
+        """Switch the step, which its clones follow, so that these need not be made anew."""
         current = self._settings.hold(self.step)
-        self.train = train
-        for network in (self.step, *self._clones):
-            network.training() if train else network.evaluate()
+        super()._switch(train)
         if current:
             self._settings = Settings(self.step)
         return self
+
+    def _leave(self) -> None:
+        self.output = self.gradInput = None
+        self._forget()
 
     def clearState(self) -> "Unroll":
         """Forget the clones with all they hold, outputs and gradients; return the module."""
@@ -372,7 +371,7 @@ def _find(name: str, named: dict[str, list[int]], nodes: Sequence[Node], what: s
     found = named.get(name, [])
     if len({nodes[k] for k in found}) == 1:
         return found[0]
-    names = ", ".join(repr(node.name) if node.name else f"{node.label()} (no name)" for node in nodes)
+    names = ", ".join(repr(node.name) if node.name else f"{node.title()} (no name)" for node in nodes)
     if found:
         raise GraphError(f"{where}: the step has {len(found)} {what} nodes named {name!r} ({names})")
     raise GraphError(

@@ -58,11 +58,13 @@ def _from_torch(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"{path} is no checkpoint of char-rnn: expected a table with protos.rnn, opt and vocab"
         ) from error
-    characters = sorted(numbers, key=lambda character: numbers[character])
-    if [numbers[c] for c in characters] != list(range(1, len(characters) + 1)) or not all(
+    ordered = sorted(numbers, key=lambda character: numbers[character])
+    # A byte above 127, which is no text by itself, stands as Vocabulary has it.
+    characters = [c.decode("utf-8", "surrogateescape") if isinstance(c, bytes) else c for c in ordered]
+    if [numbers[c] for c in ordered] != list(range(1, len(ordered) + 1)) or not all(
         isinstance(c, str) and len(c) == 1 for c in characters
     ):
-        raise CheckpointError(f"{path}: vocab does not number single characters from 1 on")
+        raise CheckpointError(f"{path}: vocab does not number single characters, or bytes, from 1 on")
     if not isinstance(network, nn.gModule):
         raise CheckpointError(f"{path}: protos.rnn is no nngraph network but {type(network).__name__}")
     options = _options(path, given, network)
@@ -78,13 +80,15 @@ def _from_torch(path: Path) -> Checkpoint:
 def _options(path: Path, given: dict[str, Any], network: nn.gModule) -> TrainingOptions:
     """Return char-rnn's options as ours; those that we have and it lacks keep their defaults."""
     values = TrainingOptions().to_dict()
+    for name in values.keys() & given.keys():
+        try:
+            values[name] = type(values[name])(given[name])
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path}: its option {name} is {given[name]!r:.60}") from error
+    values["dtype"] = str(network.dtype)
     try:
-        for name, default in values.items():
-            if name in given:
-                values[name] = type(default)(given[name])
-        values["dtype"] = str(network.dtype)
         return TrainingOptions.from_dict(values)
-    except (ArgumentError, ArithmeticError, TypeError, ValueError) as error:
+    except ArgumentError as error:
         raise CheckpointError(f"{path}: {error}") from error
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from minigraph.compiler.memory.storage import Frame
 from minigraph.compiler.numpy_executor.module_calls import Callees, OtherShape
 from minigraph.compiler.program.ir import Value
+from minigraph.compiler.program.primitives import kind_of
 from minigraph.compiler.running.executors import Programs
 from minigraph.compiler.specialise import BackwardPlan, Specialisation
 from minigraph.errors import StateError
@@ -29,7 +30,9 @@ class Run:
         #: The gradients that the last ``backward`` was given, leaf by leaf of the output; ``None`` before.
         self.given: Optional[list[Optional[np.ndarray]]] = None
         #: Whether a forward may draw random numbers.
-        self.draws = any(op.primitive in ("call", "draw") for op in specialisation.forward.program.ops)
+        self.draws = any(
+            kind_of(op).call or kind_of(op).draws for op in specialisation.forward.program.ops
+        )
         #: What the programs are bound to.
         self.parameters = specialisation.net.parameters()
 

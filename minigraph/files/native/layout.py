@@ -7,7 +7,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from minigraph.files.t7.modules import KEPT
+from minigraph.files.t7.values import KEPT
 from minigraph.nn import gModule
 from minigraph.nn.state import State
 from minigraph.rnn import Unroll
@@ -16,9 +16,6 @@ FORMAT, VERSION = "minigraph", 1
 
 #: Containers in containers, at most: running them takes some of Python's stack for each.
 DEEPEST = 100
-
-#: Modules that a walk through a file's network meets, at most: one that is held twice is met twice.
-MOST_MET = 1_000_000
 
 #: Attributes of every module that are told otherwise, belong to a pass, or are of use to Torch7 only.
 _COMMON = {"_arguments", "_holders", "_type", "dtype", "output", "gradInput", KEPT}

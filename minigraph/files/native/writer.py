@@ -17,6 +17,7 @@ from minigraph.memory import address, root
 from minigraph.nn import gModule
 from minigraph.nn.state import State
 from minigraph.rnn import Unroll
+from minigraph.tables import refuse_mask
 
 
 def save(path: AnyPath, net: Any) -> None:
@@ -103,6 +104,7 @@ class _Writer:
         known = self._tensor_numbers.get(id(array))
         if known is not None:
             return known
+        refuse_mask(array, where)
         if array.dtype.name not in DTYPES:
             raise FormatError(f"{where} is an array of {array.dtype}, which a file cannot hold")
         owner = root(array)
@@ -128,9 +130,11 @@ class _Writer:
         """Return the name of the array that owns the memory, under which it stands in the file."""
         name = self._owners.get(id(owner))
         if name is None:
-            name = self._owners[id(owner)] = where.removeprefix("net.")
+            # A name that has no UTF-8 is told in escapes here; the node's own stands in the structure.
+            name = where.removeprefix("net.").encode("utf-8", "backslashreplace").decode("utf-8")
             while name in self.arrays or name == "__metadata__":
                 name += "'"
+            self._owners[id(owner)] = name
             self.arrays[name] = np.asarray(owner)
             self._alive.append(owner)
         return name

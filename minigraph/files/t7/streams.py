@@ -18,6 +18,7 @@ from minigraph.files.headroom import check_room
 
 _INT, _DOUBLE = struct.Struct("<i"), struct.Struct("<d")
 _TOKEN = re.compile(rb"[ \t\r\n]*([^ \t\r\n]{1,64})(?![^ \t\r\n])")
+_REST = re.compile(rb"[ \t\r\n]*\Z")
 _NEWLINE = 10
 # Tokens turned into numbers at a time: each costs some 100 bytes while it is a Python object.
 _CHUNK = 1 << 16
@@ -39,6 +40,10 @@ class BinaryStream:
     def left(self) -> int:
         """Return the number of bytes not yet read."""
         return self._size - self.position
+
+    def ended(self) -> bool:
+        """Tell whether nothing is left to read."""
+        return not self.left()
 
     def fail(self, message: str, position: int = -1) -> NoReturn:
         """Raise T7Error at the current byte, or at ``position``."""
@@ -105,6 +110,10 @@ class AsciiStream:
     def left(self) -> int:
         """Return the number of bytes not yet read."""
         return len(self._data) - self.position
+
+    def ended(self) -> bool:
+        """Tell whether nothing but white space is left to read."""
+        return _REST.match(self._data, self.position) is not None
 
     def fail(self, message: str, position: int = -1) -> NoReturn:
         """Raise T7Error at the current byte, or at ``position``."""

@@ -33,6 +33,9 @@ class _Sum(Criterion):
         self.weights.append(1 if weight is None else weight)
         return self
 
+    def needsTarget(self) -> bool:
+        return any(part.needsTarget() for part in self.criterions)
+
     def _distinct(self: Self, known: set[int]) -> Self:
         made = super()._distinct(known)
         if made is self:
@@ -91,6 +94,8 @@ class ParallelCriterion(_Sum):
     Source: https://github.com/torch/nn/blob/master/doc/criterion.md#nn.ParallelCriterion
     """
 
+    takesTable = True
+
     def __init__(self, repeatTarget: bool = False) -> None:
         super().__init__()
         self.repeatTarget = bool(repeatTarget)
@@ -105,7 +110,7 @@ class ParallelCriterion(_Sum):
         return value
 
     def _targets(self, target: Any) -> Any:
-        if self.repeatTarget:
+        if self.repeatTarget or target is None and not self.needsTarget():
             return [target] * len(self.criterions)
         return self._entries(target, "target")
 
@@ -153,9 +158,13 @@ class ModuleCriterion(Criterion):
                 f"nn.ModuleCriterion does not update the parameters of {inputModule!r}", stacklevel=2
             )
 
+    def needsTarget(self) -> bool:
+        return self.criterion.needsTarget()
+
     def updateOutput(self, input: Any, target: Any = None) -> float:
         prediction = self.inputModule.forward(input) if self.inputModule else input
-        wanted = self.targetModule.forward(target) if self.targetModule else target
+        applied = self.targetModule is not None and target is not None
+        wanted = self.targetModule.forward(target) if applied and self.targetModule else target
         self._seen = [prediction, wanted]
         self.output = self.criterion.updateOutput(prediction, wanted)
         return self.output

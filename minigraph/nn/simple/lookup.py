@@ -40,6 +40,8 @@ class LookupTable(Module):
     Source: https://github.com/torch/nn/blob/master/doc/convolution.md#nn.LookupTable
     """
 
+    _torchVersion = 4
+
     def __init__(
         self,
         nIndex: int,

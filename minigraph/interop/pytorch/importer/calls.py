@@ -14,9 +14,9 @@ import torch
 from minigraph import nn
 from minigraph.graph import Node
 from minigraph.interop.pytorch.importer.layers import softmax_over
-from minigraph.interop.pytorch.reverse import Reverse
 from minigraph.interop.pytorch.runtime import functions, tables
 from minigraph.interop.walker import Unconvertible
+from minigraph.rnn.reverse import Reverse
 
 Number = (int, float)
 
