@@ -23,7 +23,7 @@ from minigraph.nn.module import Module
 from minigraph.nn.threads import exclusive
 from minigraph.random import generator
 from minigraph.rnn import Unroll
-from minigraph.tables import fit_gradient, is_table
+from minigraph.tables import copy_table, fit_gradient, is_table
 
 
 def compile(net: Module) -> "Compiled":
@@ -89,11 +89,15 @@ class Compiled(Container):
             self.output = self.net.forward(input)
             return self.output
         state = generator.getRNGState() if run.draws else None
+        if run.specialisation.calls and run.holds(input):
+            input = copy_table(input)  # the network itself may need it after all
         try:
             self.output = run.forward(input)
-        except (Refused, OtherShape, MinigraphError):
+        except (Refused, OtherShape, MinigraphError) as error:
             # The network itself tells which index is out of range, or copes with the other shape.
             self._eager = True
+            if isinstance(error, OtherShape):
+                run.specialisation.regular = False
             if state is not None:
                 generator.setRNGState(state)
             self.output = self.net.forward(input)

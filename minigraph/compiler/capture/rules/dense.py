@@ -49,7 +49,7 @@ def _combine(b: Any, module: Any, primitive: str, attribute: str, x: Value) -> V
     if parameter.size == x.size:
         shape = parameter.shape
     elif parameter.size == 1 or parameter.ndim == x.ndim:
-        shape = x.shape
+        shape = (*(1,) * (parameter.ndim - x.ndim), *x.shape)
     else:
         shape = (x.shape[0], *parameter.shape)
     return b.reshape(b.emit(primitive, b.reshape(x, shape), parameter), x.shape)
