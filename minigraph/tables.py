@@ -107,8 +107,8 @@ def add_tables(first: Any, second: Any, buffer: Any = None) -> Any:
     if is_table(first):
         old = _entries(buffer, len(first))
         return [add_tables(a, b, c) for a, b, c in zip(first, second, old)]
-    if not isinstance(first, np.ndarray):
-        return first + second
+    if not isinstance(first, np.ndarray) or first.dtype.kind != "f":
+        return first + second  # a sum of integers and fractions is of fractions
     out = buffer if _fits(buffer, first) else np.empty_like(first)
     return np.add(first, second, out=out)
 
@@ -271,6 +271,7 @@ def refuse_mask(value: Any, where: str) -> None:
 def _fits(buffer: Any, like: np.ndarray) -> bool:
     return (
         isinstance(buffer, np.ndarray) and buffer.shape == like.shape and buffer.dtype == like.dtype
+        and buffer.flags.writeable
     )
 
 

@@ -173,18 +173,19 @@ def apart(theirs: Any, ours: Any) -> list[str]:
 
 
 def _storages(root: Any) -> dict[str, int]:
-    """Return for each tensor, by its path, the storage that it lies on."""
+    """Return for each tensor, by its path, the storage that it lies on; an object has its shortest path."""
     found: dict[str, int] = {}
-    stack: list[tuple[Any, str, tuple[int, ...]]] = [(root, "", ())]
-    while stack:
-        record, path, above = stack.pop()
-        if isinstance(record, TensorRecord) and record.items[0] is not None:
-            found[path] = id(record.items[0])
-        if not isinstance(record, (TableRecord, ObjectRecord)) or id(record) in above:
-            continue
-        pairs = record.pairs() if isinstance(record, TableRecord) else [("", record.payload)]
-        stack += [
-            (value, f"{path}.{key}" if key else path, (*above, id(record)))
-            for key, value in pairs if not isinstance(key, Record)
-        ]
+    seen: set[int] = set()
+    layer = [("", root)]
+    while layer:
+        below: list[tuple[str, Any]] = []
+        for path, record in layer:
+            if isinstance(record, TensorRecord) and record.items[0] is not None:
+                found[path] = id(record.items[0])
+            if not isinstance(record, (TableRecord, ObjectRecord)) or id(record) in seen:
+                continue
+            seen.add(id(record))
+            pairs = record.pairs() if isinstance(record, TableRecord) else [("", record.payload)]
+            below += [(f"{path}.{key}", value) for key, value in pairs if not isinstance(key, Record)]
+        layer = sorted(below, key=lambda entry: entry[0])
     return found

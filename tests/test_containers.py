@@ -105,6 +105,17 @@ def test_wrong_arguments(build: Any) -> None:
         build()
 
 
+def test_map_table_that_shares_nothing_copies_its_module() -> None:
+    net = nn.MapTable(nn.Linear(2, 2), False)
+    net.forward([np.ones(2), np.ones(2)])
+    first, second = net.modules
+    assert (first.weight == second.weight).all() and not np.shares_memory(first.weight, second.weight)
+    second.weight.fill(7)
+    one, other = net.forward([np.ones(2), np.ones(2)])
+    np.testing.assert_allclose(other, 14 + second.bias)
+    assert len(net.parameters()[0]) == 4 and not np.allclose(one, other)
+
+
 def test_map_table_shares_one_set_of_parameters() -> None:
     net = nn.MapTable(nn.Linear(4, 3))
     xs = [RNG.standard_normal(4) for _ in range(3)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import cProfile
 import io
-import time
 import tracemalloc
 import warnings
 from pathlib import Path
@@ -118,16 +118,18 @@ def test_bit_flips_load_or_are_refused(number: int) -> None:
 
 
 def frugally(data: bytes, **options: Any) -> Any:
-    """Attempt to read; it must take neither long nor much memory (tracing it makes it slow)."""
-    start = time.perf_counter()
+    """Attempt to read; it must take neither many calls of functions nor much memory."""
+    profile = cProfile.Profile()
     tracemalloc.start()
+    profile.enable()
     try:
         found = attempt(data, **options)
-        _, peak = tracemalloc.get_traced_memory()
     finally:
+        profile.disable()
+        _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak < 4e6 + 60 * len(data), peak
-    assert time.perf_counter() - start < 5 + len(data) / 1e5
+    assert sum(function.callcount for function in profile.getstats()) < 5_000 + 20 * len(data)
     return found
 
 

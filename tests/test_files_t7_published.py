@@ -194,3 +194,10 @@ def test_a_file_of_another_kind_is_called_what_it_is(kind: str, tmp_path: Path) 
     for mode in (None, "binary", "ascii"):
         with pytest.raises(T7Error, match=f"no .t7 file but .*{kind.split()[0]}"):
             mg.load_t7(path, mode=mode)
+
+
+def test_an_unknown_criterion_is_named_when_it_is_used(tmp_path: Path) -> None:
+    stored = {"criterion": UnknownObject("far.Loss", {"margin": 1}), "_type": "torch.DoubleTensor"}
+    mg.save_t7(tmp_path / "x.t7", UnknownObject("nn.CriterionTable", stored))
+    with pytest.raises(AttributeError, match="far.Loss is of a class that is not known here"):
+        mg.load_t7(tmp_path / "x.t7").forward([np.zeros(2), np.zeros(2)])

@@ -186,6 +186,16 @@ def test_indices_and_shared_weights(tmp_path: Path) -> None:
     assert difference(net, path, np.array([4, 4, 1, 5, 3])) < 1e-6
 
 
+def test_weights_that_two_convolutions_share_are_written_once(tmp_path: Path) -> None:
+    first, second = nn.SpatialConvolution(3, 3, 3, 3), nn.SpatialConvolution(3, 3, 3, 3)
+    second.share(first, "weight")
+    net = nn.Sequential().add(first).add(nn.ReLU()).add(second)
+    x = np.random.default_rng(0).normal(size=(2, 3, 6, 6))
+    path = interop.to_onnx(net, tmp_path / "net.onnx", x)
+    assert [tuple(w.dims) for w in onnx.load(path).graph.initializer].count((3, 3, 3, 3)) == 1
+    assert difference(net, path, x) < 1e-6
+
+
 def sequences(batch: int, steps: int) -> list[np.ndarray]:
     rng = np.random.default_rng(batch + steps)
     return [rng.normal(size=(steps, batch, 3)), *(rng.normal(size=(batch, 4)) for _ in range(4))]
@@ -273,6 +283,55 @@ def test_nested_tables_without_names(tmp_path: Path) -> None:
     assert [name for name, _ in shapes(path, "inputs")] == ["input_1", "input_2_1", "input_2_2"]
     assert [name for name, _ in shapes(path, "outputs")] == ["output_1", "output_2"]
     assert difference(net, path, input) == 0
+
+
+def test_layers_that_onnx_has_are_recognised(tmp_path: Path) -> None:
+    net = nn.Sequential().add(nn.SpatialConvolution(2, 3, 3, 3)).add(nn.SpatialBatchNormalization(3))
+    net.add(nn.ELU()).add(nn.SpatialMaxPooling(2, 2)).add(nn.View(-1, 12)).add(nn.Linear(12, 4))
+    rng = np.random.default_rng(0)
+    path = interop.to_onnx(net, tmp_path / "cnn.onnx", rng.normal(size=(2, 2, 6, 6)))
+    assert [node.op_type for node in onnx.load(path).graph.node] == [
+        "Conv", "BatchNormalization", "Elu", "MaxPool", "Reshape", "Gemm", "Identity"
+    ]
+    assert difference(net, path, rng.normal(size=(5, 2, 6, 6))) < 1e-6
+
+
+class Residual(nn.Sequential):
+    """A container of its own modules, which runs as any other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add(nn.ConcatTable().add(nn.Identity()).add(nn.Linear(4, 4))).add(nn.CAddTable())
+
+
+class Doubled(nn.Linear):
+    def updateOutput(self, input: Any) -> np.ndarray:
+        self.output = 2 * super().updateOutput(input)
+        return self.output
+
+
+def test_a_module_of_your_own_is_written_if_it_runs_as_its_base(tmp_path: Path) -> None:
+    net, x = nn.Sequential().add(Residual()).add(nn.Tanh()), np.random.default_rng(0).normal(size=(3, 4))
+    assert difference(net, interop.to_onnx(net, tmp_path / "net.onnx", x), x) < 1e-6
+    with pytest.raises(ConversionError, match="Doubled is a class of your own without a rule"):
+        interop.to_onnx(net.add(Doubled(4, 4)), tmp_path / "net.onnx", x)
+
+
+def test_rows_of_limited_norm_are_written_as_they_are_looked_up(tmp_path: Path) -> None:
+    table = nn.LookupTable(6, 4, 0, 0.5)
+    path = interop.to_onnx(table, tmp_path / "table.onnx", np.array([1, 2, 6]))
+    assert difference(table, path, np.array([4, 1, 1, 5])) < 1e-6
+
+
+def test_copies_of_types_are_those_of_the_file(tmp_path: Path) -> None:
+    def copy(outtype: str) -> nn.Sequential:
+        return nn.Sequential().add(nn.Copy("torch.LongTensor", outtype, False, True)).add(nn.MulConstant(0.5))
+
+    words = np.array([[1, 2], [3, 4]])
+    net = copy("torch.DoubleTensor")
+    assert difference(net, interop.to_onnx(net, tmp_path / "copy.onnx", words), words) == 0
+    with pytest.raises(ConversionError, match="it converts to whole numbers"):
+        interop.to_onnx(copy("torch.IntTensor"), tmp_path / "copy.onnx", words)
 
 
 def test_a_batch_that_is_taken_apart_is_fixed(tmp_path: Path) -> None:

@@ -225,6 +225,17 @@ def test_linear_weight_norm_to_linear_and_back() -> None:
     assert repr(net) == "nn.LinearWeightNorm(4 -> 3)"
 
 
+def test_linear_weight_norm_divides_by_no_norm_below_eps() -> None:
+    net = nn.LinearWeightNorm(2, 2, True, 0.5)
+    net.v[...] = [[3, 4], [0.03, 0.04]]
+    net.g[...] = 1
+    net.forward(np.ones((1, 2)))
+    np.testing.assert_allclose(net.weight, [[0.6, 0.8], [0.06, 0.08]])
+    net.v.fill(0)
+    net.eps = 1e-16
+    np.testing.assert_allclose(net.forward(np.ones((1, 2)))[0], net.bias)
+
+
 def test_dropout_family() -> None:
     x = np.ones((2, 3, 4, 5))
     mg.manualSeed(1)

@@ -16,13 +16,14 @@ from minigraph.compiler.running.run import Run
 from minigraph.compiler.running.validity import Watch
 from minigraph.compiler.specialise import Specialisation
 from minigraph.errors import ArgumentError, MinigraphError, StateError
+from minigraph.nesting import retold
 from minigraph.nn import gModule
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
 from minigraph.nn.threads import exclusive
 from minigraph.random import generator
 from minigraph.rnn import Unroll
-from minigraph.tables import fit_gradient, is_table
+from minigraph.tables import copy_table, fit_gradient, is_table
 
 
 def compile(net: Module) -> "Compiled":
@@ -88,11 +89,15 @@ class Compiled(Container):
             self.output = self.net.forward(input)
             return self.output
         state = generator.getRNGState() if run.draws else None
+        if run.specialisation.calls and run.holds(input):
+            input = copy_table(input)  # the network itself may need it after all
         try:
             self.output = run.forward(input)
-        except (Refused, OtherShape, MinigraphError):
+        except (Refused, OtherShape, MinigraphError) as error:
             # The network itself tells which index is out of range, or copes with the other shape.
             self._eager = True
+            if isinstance(error, OtherShape):
+                run.specialisation.regular = False
             if state is not None:
                 generator.setRNGState(state)
             self.output = self.net.forward(input)
@@ -149,6 +154,7 @@ class Compiled(Container):
                 fit_gradient(gradOutput, self.output)  # raises
             self._accumulating(scale, run.accumulate)
 
+    @retold
     @exclusive
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one program."""
@@ -240,6 +246,9 @@ class Compiled(Container):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_known": {}, "_watch": None, "_current": None}
+
+    def headline(self) -> str:
+        return f"compiled {self.net.headline()}"
 
     def __repr__(self) -> str:
         return f"compiled {self.net!r}"

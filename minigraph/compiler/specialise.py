@@ -6,6 +6,7 @@ gradients are given for. Nothing here depends on the number of time steps.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -51,7 +52,6 @@ class Specialisation:
         self.fewer_calls = fewer_calls
         self.observation: Observation = observe(net, input)
         self._gradient_like: Any = None
-        self._regular: Optional[bool] = None
         step = net.step if isinstance(net, Unroll) else net
         self._capture(step, True)
         if self._writer.calls and self._writer.drawing is not None:
@@ -68,20 +68,19 @@ class Specialisation:
         """Whether some modules are called as they are."""
         return bool(self._writer.calls)
 
-    @property
+    @cached_property
     def regular(self) -> bool:
-        """Whether gradients have their inputs' shapes; a sparse layer may give a dense one."""
-        if self._regular is None:
-            try:
-                like = dict(leaves(self.gradient_like())) if self.calls else {}
-            except MinigraphError:  # the network itself tells, when it goes backwards
-                self._regular = False
-                return False
-            self._regular = all(
-                path not in like or np.shape(like[path]) == value.shape
-                for path, value in leaves(self.inputs)
-            )
-        return self._regular
+        """Whether shapes are what they were in the trial run; set to False when one turns out not to be.
+
+        Gradients have their inputs' shapes; a sparse layer may give a dense one.
+        """
+        try:
+            like = dict(leaves(self.gradient_like())) if self.calls else {}
+        except MinigraphError:  # the network itself tells, when it goes backwards
+            return False
+        return all(
+            path not in like or np.shape(like[path]) == value.shape for path, value in leaves(self.inputs)
+        )
 
     # -- forward -----------------------------------------------------------------------------------
 

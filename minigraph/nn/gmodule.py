@@ -20,6 +20,7 @@ from minigraph.graph import Network, Node
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
 from minigraph.nn.observer import Observer
+from minigraph.nn.state import distinct
 from minigraph.nn.threads import exclusive
 from minigraph.tables import (
     Path,
@@ -62,7 +63,8 @@ class gModule(Container):
     one input, or the table of all of them in that order, and returns likewise; ``backward``
     takes the gradients nested as the outputs and returns them nested as the inputs. Raises
     ``GraphError`` for a graph that ``Network`` refuses. A module that was called at several
-    nodes has its parameters in common and its buffers apart (see ``Module.twin``).
+    nodes, or is in modules of several, has its parameters in common and its buffers apart (see
+    ``Module.twin``).
     """
 
     #: Watchers of every network (debug mode, traces). Empty costs nothing.
@@ -72,15 +74,21 @@ class gModule(Container):
         super().__init__()
         self._arguments = ((), {})  # the nodes are kept as graphs
         self._wire(Network(inputs, outputs))
-        known: set[int] = set()
-        for node in self.forwardnodes:
-            if node.module is not None:
-                if id(node.module) in known:
-                    node.data.module = node.module.twin()
-                known.add(id(node.module))
-                self.modules.append(node.module)
+        nodes = [node for node in self.forwardnodes if node.module is not None]
+        nodes.sort(key=lambda node: not isinstance(node.module, Container))  # these hold what others are
+        for node, module in zip(nodes, distinct(node.module for node in nodes)):
+            node.data.module = module
+            module._holders += 1
+        self.modules = [node.module for node in self.forwardnodes if node.module is not None]
         self._plan()
         self._forget()
+
+    def _distinct(self, known: set[int]) -> "gModule":
+        owners = {id(owner) for owner in self._owners()}
+        if not known.isdisjoint(owners):
+            return self.twin()  # whole: other networks may have been closed over the same nodes
+        known |= owners
+        return self
 
     def _wire(self, network: Network) -> None:
         """Take on the graphs and orders of ``network``."""
@@ -288,12 +296,12 @@ class gModule(Container):
     def replace(self, callback: Callable[[Module], Module]) -> Module:
         """Replace modules below by ``callback(module)``; the nodes follow."""
         replaced = callback(self)
-        for position, module in enumerate(self.modules):
-            new = module.replace(callback)
-            for node in self.forwardnodes:
-                if node.module is module:
-                    node.data.module = new
-            self.modules[position] = new
+        made = distinct(module.replace(callback) for module in self.modules)
+        new = {id(module): made[position] for position, module in enumerate(self.modules)}
+        for node in self.forwardnodes:
+            if node.module is not None:
+                node.data.module = new[id(node.module)]
+        self.modules[:] = made
         self._plan()
         return replaced
 

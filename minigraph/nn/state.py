@@ -10,6 +10,7 @@ import numpy as np
 from minigraph.errors import InputError, StateError, format_shape
 from minigraph.memory import Region, Relocation
 from minigraph.memory.flat import Placed, retire
+from minigraph.nesting import retold
 from minigraph.nn import sharing
 from minigraph.tables import as_numeric, describe, describe_table, format_path, is_table
 from minigraph.tensors import TENSOR_TYPES, check_module_type, getdefaulttensortype
@@ -22,6 +23,10 @@ class State:
 
     __slots__ = ("_thread", "_turn", "__dict__", "__weakref__")
 
+    #: Attributes besides ``output`` and ``gradInput`` that hold intermediate results.
+    _buffers: tuple[str, ...] = ()
+    #: How many others this was put into; more than one may turn out to be parts of one (see ``distinct``).
+    _holders: int = 0
     #: The NumPy dtype that is computed in.
     dtype: np.dtype
     _type: str
@@ -34,8 +39,6 @@ class State:
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     output: Any
     gradInput: Any
-    #: Attributes besides ``output`` and ``gradInput`` that hold intermediate results.
-    _buffers: tuple[str, ...] = ()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "State":
         made = super().__new__(cls)
@@ -121,6 +124,30 @@ class State:
                     kept[id(value)] = value
         return self._copy(lambda array: id(array) in kept)
 
+    def clearState(self: Self) -> Self:
+        """Forget outputs, gradients of inputs and other intermediate buffers; return the module."""
+        for name in ("output", "gradInput", *self._buffers):
+            setattr(self, name, None)
+        self._thread = 0
+        return self
+
+    def twin(self: Self) -> Self:
+        """Return a module with the same parameters and state but output buffers of its own.
+
+        This is what a network uses when one module is put into it twice.
+        """
+        copied = self._copy(lambda array: True)
+        copied.clearState()
+        return copied
+
+    def _distinct(self: Self, known: set[int]) -> Self:
+        """Return this, or its twin if it is one of ``known``, to which it is added with what it holds."""
+        if id(self) in known:
+            return self.twin()
+        known.add(id(self))
+        return self
+
+    @retold
     def _copy(self: Self, keep: Callable[[np.ndarray], bool]) -> Self:
         """Deep copy; arrays that ``keep`` accepts are shared, views of one buffer stay views."""
         relocate = Relocation(np.copy)
@@ -150,14 +177,11 @@ class State:
         """Let go of the buffers of the thread that ran this before; it may still read them."""
         self.clearState()
 
-    def clearState(self: Self) -> Self:
-        """Forget what passes left behind; return this."""
-        raise TypeError(f"{self.typename()} does not define clearState()")
-
     def _described(self) -> Any:
         """Return what is written to files and shown: this, or what it only runs in another way."""
         return self
 
+    @retold
     def _owners(self, casting: bool = False) -> list["State"]:
         """Return every module reachable through attributes, this one first.
 
@@ -175,6 +199,10 @@ class State:
     def typename(cls) -> str:
         """Return Torch's name of the type: ``'nn.Linear'``; a class of your own keeps its name."""
         return f"nn.{cls.__name__}" if cls.__module__.startswith("minigraph.nn") else cls.__name__
+
+    def headline(self) -> str:
+        """Return the first line of what is printed, which tells in messages which module is meant."""
+        return repr(self).split("\n")[0]
 
     def __repr__(self) -> str:
         """Return what Torch prints: the type name, and the sizes where they matter."""
@@ -233,6 +261,23 @@ class State:
             )
         return input
 
+
+
+def distinct(parts: Iterable[Self]) -> list[Self]:
+    """Return what goes into one network, with a twin of everything that is in it already, however deep.
+
+    Two uses of one module would overwrite each other's outputs and gradients.
+    """
+    known: set[int] = set()
+    return [part._distinct(known) for part in parts]
+
+
+def held(parts: Sequence[Self], new: Self) -> Self:
+    """Return ``new``, or a twin of it, to be put beside ``parts``; see ``distinct``."""
+    if any(owner._holders > (owner is not new) for owner in new._owners()):
+        new = distinct([*parts, new])[-1]
+    new._holders += 1
+    return new
 
 
 def _placed(value: Any) -> Any:

@@ -9,14 +9,17 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
+import numpy as np
+
 from minigraph.errors import ArgumentError, GraphError, InputError, MinigraphError, StateError
 from minigraph.graph import Node
+from minigraph.nesting import retold
 from minigraph.nn.container import Container
 from minigraph.nn.gmodule import gModule, wrong_count
 from minigraph.nn.threads import exclusive
 from minigraph.rnn.clones import Settings, clone_many, follow
 from minigraph.rnn.sequences import as_sequence, at, check_alike, lengths, make_room, owners, put
-from minigraph.tables import add_tables, fit_gradient, is_table
+from minigraph.tables import add_tables, fit_gradient, is_table, map_table
 
 
 class Unroll(Container):
@@ -131,6 +134,7 @@ class Unroll(Container):
         """
         return self._goBack(gradOutput)
 
+    @retold
     @exclusive
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one walk back through time.
@@ -244,7 +248,13 @@ class Unroll(Container):
                     f"{where} is None: it is a state and needs its initial value (zeros, for example)",
                     where, "an initial state", None,
                 )
+            entries[k] = map_table(self._as_state, entries[k])
         return entries
+
+    def _as_state(self, initial: Any) -> Any:
+        """Return an initial state in the type of those that follow; what is no number is refused later."""
+        numbers = isinstance(initial, np.ndarray) and initial.dtype.kind in "fiub"
+        return initial.astype(self.dtype, copy=False) if numbers else initial
 
     def _count(self, entries: Sequence[Any]) -> int:
         """Return the number of time steps, on which all sequences must agree."""
@@ -304,9 +314,9 @@ class Unroll(Container):
         self._forget()
         return self
 
-    def __repr__(self) -> str:
+    def headline(self) -> str:
         fed = ", ".join(f"{source} -> {target}" for source, target in self.feedback.items())
-        return super().__repr__().replace(" {", f" ({fed}) {{" if fed else " {", 1)
+        return f"{self.typename()} ({fed})" if fed else self.typename()
 
 
 def _listed(value: Any, count: int) -> Any:

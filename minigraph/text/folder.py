@@ -52,7 +52,7 @@ class Folder:
             raise StateError(
                 f"another run is writing to {self.path}: give another --checkpoint-dir"
             ) from error
-        for leftover in self.path.glob("*.safetensors.*.part"):
+        for leftover in (*self.path.glob("*.safetensors.*.part"), *self.path.glob("*.svg.*.part")):
             _remove(leftover)
 
     def release(self) -> None:

@@ -80,13 +80,15 @@ def _from_torch(path: Path) -> Checkpoint:
 def _options(path: Path, given: dict[str, Any], network: nn.gModule) -> TrainingOptions:
     """Return char-rnn's options as ours; those that we have and it lacks keep their defaults."""
     values = TrainingOptions().to_dict()
+    for name in values.keys() & given.keys():
+        try:
+            values[name] = type(values[name])(given[name])
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path}: its option {name} is {given[name]!r:.60}") from error
+    values["dtype"] = str(network.dtype)
     try:
-        for name, default in values.items():
-            if name in given:
-                values[name] = type(default)(given[name])
-        values["dtype"] = str(network.dtype)
         return TrainingOptions.from_dict(values)
-    except (ArgumentError, ArithmeticError, TypeError, ValueError) as error:
+    except ArgumentError as error:
         raise CheckpointError(f"{path}: {error}") from error
 
 

@@ -243,16 +243,20 @@ class Trainer:
             mine["optimiser/m"] = flat.shape
         exact = {  # numbers in double precision, whatever the model's
             "random/stream": stream_array().shape, "history/losses": (iteration,),
-            "history/validations": (len(arrays.get("history/validations", ())), 2),
+            "history/validations": (np.size(arrays.get("history/validations", ())) // 2, 2),
         }
         for name in sorted({*mine, *exact, *arrays}):
             shape, dtype = (exact[name], np.float64) if name in exact else (mine.get(name), flat.dtype)
             wanted = "none of this name" if shape is None else f"{np.dtype(dtype)} {shape}"
             found = f"{arrays[name].dtype} {arrays[name].shape}" if name in arrays else "missing"
-            if found == wanted and name in exact and not np.isfinite(arrays[name]).all():
-                found = "not finite"
             if found != wanted:
                 raise InputError(f"the checkpoint: {name} is {found}, expected {wanted}", name, wanted, found)
+        for name in exact:
+            if not np.isfinite(arrays[name]).all():
+                raise InputError(f"the checkpoint: {name} is not finite", name)
+        at = arrays["history/validations"][:, 0]
+        if not ((at > 0) & (at <= iteration)).all():
+            raise InputError(f"the checkpoint: its validations are not of iterations up to {iteration}")
 
     def _whole(self, part: np.ndarray) -> np.ndarray:
         """Return a state for all rows of the batch, of which this rank has ``part``."""

@@ -105,7 +105,9 @@ def _sequential(r: Reference, m: Any, x: Any) -> Any:
 
 _of(nn.ConcatTable)(lambda r, m, x: [r.apply(each, x) for each in m.modules])
 _of(nn.ParallelTable)(lambda r, m, x: [r.apply(each, entry) for each, entry in zip(m.modules, x)])
-_of(nn.MapTable)(lambda r, m, x: [r.apply(m.modules[0], entry) for entry in x])
+_of(nn.MapTable)(
+    lambda r, m, x: [r.apply(m.modules[k if k < len(m) else 0], entry) for k, entry in enumerate(x)]
+)
 _of(nn.Decorator)(lambda r, m, x: r.apply(m.modules[0], x))
 
 
@@ -230,7 +232,9 @@ def _fitted(parameter: Any, x: Any) -> Any:
     """Return a parameter in a shape that broadcasts to ``x`` as Torch lets them meet."""
     if parameter.numel() == x.numel():
         return parameter.reshape(x.shape)
-    if parameter.numel() == 1 or parameter.ndim == x.ndim:
+    if parameter.numel() == 1:
+        return parameter.reshape((1,) * x.ndim)
+    if parameter.ndim == x.ndim:
         return parameter
     return parameter.reshape(1, *x.shape[1:])
 
@@ -347,6 +351,7 @@ def _padding(r: Reference, m: nn.Padding, x: Any) -> Any:
 
 @_of(nn.Constant)
 def _constant(r: Reference, m: nn.Constant, x: Any) -> Any:
+    _need(not is_table(x))
     return torch.tensor(m.twin().forward(np.zeros(tuple(x.shape))), dtype=torch.float64)
 
 

@@ -69,7 +69,7 @@ class Grower:
         if not _modest(found):
             return None
         if self.mixed and self.c.maybe(0.3):
-            module.float()
+            module = nn.DontCast(module.float(), True) if self.c.maybe(0.3) else module.float()
         self.modules.append(module)
         made = Made(module([entry.node for entry in sources]), found)
         for entry in sources:
@@ -204,6 +204,7 @@ class Grower:
             return
         chosen = self.c.some(self.floats(), 1 + self.c.below(2))
         inside = Grower(self.c, self.inner - 1)
+        inside.modules.extend(self.modules)
         inputs = [Made(nn.Identity()(), entry.value) for entry in chosen]
         inside.made.extend(inputs)
         if self.c.maybe(0.3) and not any(is_table(e.value) or e.value.ndim < 2 for e in chosen):
@@ -211,8 +212,10 @@ class Grower:
                 entry.value = entry.value[0]
         inside.grow(3)
         net: Module = nn.gModule([entry.node for entry in inputs], inside.outputs())
+        if self.c.maybe(0.1):
+            net = mg.compile(net)
         over_time = any(mine.value is not entry.value for mine, entry in zip(inputs, chosen))
-        self.add(mg.rnn.Unroll(net) if over_time else net, chosen)
+        self.add(mg.rnn.Unroll(net) if over_time and isinstance(net, nn.gModule) else net, chosen)
 
     def outputs(self) -> list[Node]:
         """What nothing uses, and some of the rest; in nested tables where there is much."""

@@ -137,7 +137,7 @@ def _softmax(c: Chance, x: Any) -> Module:
 
 
 def _dimension(c: Chance, x: Any) -> int:
-    return c.one([*range(1, x.ndim + 1), *range(-x.ndim, 0)])
+    return c.one([*range(1, x.ndim + 1), *range(-x.ndim, 0)] or [1])
 
 
 def _window(c: Chance, x: Any) -> Optional[Module]:

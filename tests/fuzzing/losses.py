@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from fuzzing.formulas import FORMULAS, NoFormula, Reference
 from minigraph import nn
-from minigraph.tables import map_table
+from minigraph.tables import is_table, map_table
 
 Loss = Callable[[Any, Any, Any], Any]
 LOSSES: dict[type, Loss] = {}
@@ -39,6 +39,8 @@ FORMULAS[nn.ModuleFromCriterion] = FORMULAS[nn.CriterionTable] = _criterion
 def _loss(c: Any, x: Any, t: Any) -> Any:
     if type(c) not in LOSSES:
         raise NoFormula(c.typename())
+    if not is_table(x) and not is_table(t) and x.numel() == t.numel():
+        t = t.reshape(x.shape)
     return LOSSES[type(c)](c, x, t)
 
 

@@ -29,7 +29,7 @@ def unrolled(seed: int, dtype: str = "double", size: int = 7) -> Grown:
     c = Chance([seed, 2])
     mg.manualSeed(seed)
     batch = 1 + c.below(4)
-    grower = Grower(c, 0)
+    grower = Grower(c)
     fed = [random_state(c) for _ in range(1 + c.below(2))]
     kinds = [random_kind(c) for _ in range(1 + c.below(2))]
     every = [*kinds, *fed]

@@ -17,6 +17,7 @@ import minigraph as mg
 from fuzzing.kinds import Grown
 from minigraph.errors import MinigraphError
 from minigraph.rnn import Unroll
+from minigraph.rnn.sequences import at
 from minigraph.tables import copy_table, format_path, is_table, leaves, map_table
 
 #: Without PyTorch the engine is the reference.
@@ -84,16 +85,24 @@ class Passes:
 
     # -- the calls -----------------------------------------------------------------------------------
 
-    def forward(self, input: Any, seed: int, layout: Callable[[Any], Any] = np.asarray) -> bool:
-        """Run all on an input, laid out in memory by ``layout``; False where it is refused."""
+    def forward(
+        self, input: Any, seed: int, layout: Callable[[Any], Any] = np.asarray, carried: bool = False
+    ) -> bool:
+        """Run all on an input, laid out in memory by ``layout``; False where it is refused.
+
+        With ``carried`` the states are each network's own, from the end of the last forward.
+        """
         self.input = map_table(lambda array: layout(self._nudged(array)), input)
+        carried = carried and self.recurrent
+        if carried:
+            self.input = copy_table(self._carried(self.engine))
 
         def run(subject: Any) -> Any:
             mg.manualSeed(seed)
-            return subject.forward(self.input)
+            return subject.forward(self._carried(subject) if carried else self.input)
 
         self.expected = None
-        if HAS_TORCH and not self.nudge:
+        if HAS_TORCH and not self.nudge and self._plain(input):
             self.expected = Expected.of(self.engine, self.input, seed)
         outputs = self._each("forward", run)
         if outputs is None:
@@ -103,8 +112,23 @@ class Passes:
         self.output = outputs["engine"]
         return True
 
+    def _carried(self, subject: Any) -> Any:
+        """Return the input with the last entries of the outputs for the states that they are fed back to."""
+        entries = list(self.input) if self.engine.step.nInputs > 1 else [self.input]
+        outputs = subject.output if self.engine.step.nOutputs > 1 else [subject.output]
+        for source, target in self.engine._feeds.items():
+            entries[target] = at(outputs[source], -1)
+        return entries if len(entries) > 1 else entries[0]
+
+    def _plain(self, input: Any) -> bool:
+        """Whether what went in are the finite numbers of ``input``, of that kind."""
+        return all(
+            np.isfinite(made).all() and made.dtype.kind == np.asarray(given).dtype.kind
+            for (_, made), (_, given) in zip(leaves(self.input), leaves(input))
+        )
+
     def _nudged(self, array: np.ndarray) -> np.ndarray:
-        if array.dtype.kind != "f" or np.array_equal(array, np.round(array)):
+        if not fractional(array):
             return array
         made = array.astype(self.engine.dtype)
         return made * (1 + self.nudge) if self.nudge else made
@@ -121,6 +145,14 @@ class Passes:
         return self._each(
             "accGradParameters", lambda s: s.accGradParameters(self.input, gradOutput, scale)
         ) is not None
+
+    def own(self) -> bool:
+        """Hand in each network's output as the gradient of that output."""
+        if self._each("updateGradInput", lambda s: s.updateGradInput(self.input, s.output)) is None:
+            return False
+        self._count(self.output, 1.0)
+        call = lambda s: s.accGradParameters(self.input, s.output)  # noqa: E731
+        return self._each("accGradParameters", call) is not None
 
     def backwardUpdate(self, gradOutput: Any, rate: float) -> bool:
         if self.engine.parameters()[0]:
@@ -232,6 +264,11 @@ class Passes:
                 raise Difference(f"{where}: {np.asarray(a).dtype} instead of {np.asarray(b).dtype}")
             if a is not None and not near(a, b, tolerance):
                 raise Difference(f"{where} is\n{a}\ninstead of\n{b}")
+
+
+def fractional(array: np.ndarray) -> bool:
+    """Whether an input is no index."""
+    return array.dtype.kind == "f" and not (array.size and np.array_equal(array, np.round(array)))
 
 
 def near(a: Any, b: Any, tolerance: float) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fuzzing.kinds import Grown
 from fuzzing.layers import Chance
-from fuzzing.passes import MODES, Difference, Passes, near
+from fuzzing.passes import MODES, Difference, Passes, fractional, near
 from minigraph.tables import is_table, leaves, map_table
 
 
@@ -56,7 +56,7 @@ class Series:
         self.forward()
         for _ in range(2 + self.c.below(6)):
             name = self.c.rng.choice(list(CALLS), p=list(CALLS.values()))
-            if name in ("again", "back", "backward", "two", "update", "wrong") and not self.ready:
+            if name in ("again", "back", "backward", "two", "own", "update", "wrong") and not self.ready:
                 name = "forward"
             getattr(self, name)()
 
@@ -65,12 +65,13 @@ class Series:
 
     # -- forwards ------------------------------------------------------------------------------------
 
-    def forward(self, layout: Callable[[Any], Any] = np.asarray) -> None:
+    def forward(self, layout: Callable[[Any], Any] = np.asarray, carried: bool = False) -> None:
         c, grown = self.c, self.passes.grown
-        batch = grown.batch if c.maybe(0.85) else 1 + c.below(4)
+        batch = grown.batch if carried or c.maybe(0.85) else c.below(5)
         T = 1 + c.below(5)
         self.tell(f"forward, batch {batch}" + (f", T {T}" if self.passes.recurrent else ""))
-        self.ready, self.given = self.passes.forward(grown.inputs(c, batch, T), c.below(1000), layout), None
+        input = grown.inputs(c, batch, T)
+        self.ready, self.given = self.passes.forward(input, c.below(1000), layout, carried), None
 
     def strided(self) -> None:
         """Hand in memory that is not contiguous."""
@@ -79,7 +80,19 @@ class Series:
     def converted(self) -> None:
         """Hand in numbers of another type."""
         self.passes.mixed = True
-        self.forward(lambda array: array.astype(np.float32) if array.dtype.kind == "f" else array)
+        kind = self.c.one([np.float32, np.int64])
+        self.tell(kind.__name__)
+        self.forward(lambda array: array.astype(kind) if fractional(array) else array)
+
+    def large(self) -> None:
+        """Hand in numbers at which exponentials overflow."""
+        factor = self.c.one([30.0, 1000.0])
+        self.tell(f"times {factor}")
+        self.forward(lambda array: array * factor if fractional(array) else array)
+
+    def carried(self) -> None:
+        """Go on from the last states, which are the network's own memory."""
+        self.forward(carried=self.ready)
 
     def mode(self) -> None:
         self._set(self.c.one(["training", "evaluate"]))
@@ -126,6 +139,12 @@ class Series:
             self.tell(f"accGradParameters, scale {scale}")
             self.passes.accGradParameters(self.given[0], scale)
 
+    def own(self) -> None:
+        """Hand in the output as its own gradient."""
+        self.tell("updateGradInput, accGradParameters of the output itself")
+        if self.passes.own():
+            self.given = (self.passes.output,)
+
     def update(self) -> None:
         gradOutput, _ = self._drawn("backwardUpdate")
         self.passes.backwardUpdate(gradOutput, 0.01)
@@ -157,9 +176,9 @@ class Series:
 
 #: What a series is made of, and how often.
 CALLS = {
-    "backward": 0.2, "two": 0.25, "back": 0.1, "again": 0.1, "update": 0.02, "zero": 0.08, "moved": 0.03,
-    "wrong": 0.03, "forward": 0.09, "strided": 0.02, "converted": 0.01, "mode": 0.02, "step": 0.02,
-    "clear": 0.01, "type": 0.01, "setting": 0.01,
+    "backward": 0.19, "two": 0.24, "back": 0.09, "again": 0.09, "own": 0.02, "update": 0.02, "zero": 0.07,
+    "moved": 0.03, "wrong": 0.03, "forward": 0.08, "carried": 0.03, "strided": 0.02, "converted": 0.01,
+    "large": 0.01, "mode": 0.02, "step": 0.02, "clear": 0.01, "type": 0.01, "setting": 0.01,
 }
 
 
@@ -177,7 +196,8 @@ def _thinned(c: Chance, holes: Chance, like: Any) -> Any:
 
 
 def _normal(c: Chance, like: Any) -> np.ndarray:
-    made = c.rng.standard_normal(np.shape(like)).astype(np.asarray(like).dtype)
+    kind = np.asarray(like).dtype
+    made = c.rng.standard_normal(np.shape(like)).astype(kind if kind.kind == "f" else np.float64)
     return np.repeat(made[..., None], 2, -1)[..., 0] if c.maybe(0.1) else made
 
 

@@ -11,15 +11,19 @@ from typing import Any, Iterator, Optional, Sequence
 
 import numpy as np
 
-from minigraph.compiler.capture.rules import RULES, NotLowered
+from minigraph.compiler.capture.rules import RULES, NotLowered, inherited
+from minigraph.compiler.capture.rules.registry import Rule
 from minigraph.compiler.program.builder import Builder
 from minigraph.compiler.program.ir import Given, Op, Value
 from minigraph.compiler.program.naming import name_of, name_results
 from minigraph.graph import Node
-from minigraph.nn import MapTable, gModule
+from minigraph.nn import MapTable, ModuleFromCriterion, gModule
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
 from minigraph.tables import leaves, map_table
+
+#: The rules, and that of a network inside a network.
+_RULES: dict[type, Rule] = {**RULES, gModule: lambda b, net, input: b.network(net, input)}
 
 
 class Capture(Builder):
@@ -28,6 +32,8 @@ class Capture(Builder):
     ``draws`` tells whether random masks may be drawn before anything else runs. They may not where
     a module that is called as it is might draw from the same stream in between.
     """
+
+    forward_only = False
 
     def __init__(self, net: Module, probe: Module, draws: bool = True) -> None:
         super().__init__(net.dtype)
@@ -54,10 +60,9 @@ class Capture(Builder):
 
         A layer of another tensor type than the network's computes in that: it is called too.
         """
-        if type(module) is gModule:
-            return self.network(module, input)
-        rule = RULES.get(type(module))
-        if rule is not None and (module.dtype == self.dtype or isinstance(module, Container)):
+        rule = inherited(_RULES, type(module))
+        fits = self.forward_only or module.dtype == self.dtype or isinstance(module, Container)
+        if rule is not None and fits:
             ops, calls, masks, casts = len(self.ops), len(self.calls), len(self._masks), dict(self._casts)
             try:
                 return rule(self, module, input)
@@ -129,6 +134,11 @@ def paired(mine: Module, theirs: Module) -> Iterator[tuple[Module, Module]]:
     yield mine, theirs
     if isinstance(mine, MapTable) and isinstance(theirs, MapTable):
         mine.resize(len(theirs.modules))
+    if isinstance(mine, ModuleFromCriterion) and isinstance(theirs, ModuleFromCriterion):
+        # Criterions may be made of modules, which both have in the same places.
+        for part, other in zip(mine.criterion._owners(), theirs.criterion._owners()):
+            if isinstance(part, Module) and isinstance(other, Module):
+                yield part, other
     if isinstance(mine, Container) and isinstance(theirs, Container):
         for each, other in zip(mine.modules, theirs.modules):
             yield from paired(each, other)

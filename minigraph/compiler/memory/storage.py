@@ -313,7 +313,7 @@ class Frame:
 
     def _leaf(self, value: Value) -> np.ndarray:
         if isinstance(value, Parameter):
-            return getattr(value.module, value.attribute)
+            return value.array
         if isinstance(value, Constant):
             return value.array
         if isinstance(value, Joined):

@@ -103,8 +103,8 @@ def _even_rows(matrix: Optional[Matrix]) -> bool:
 
 def gradient_of(op: Op) -> np.ndarray:
     """Return the array that an accumulation adds to."""
-    parameter = op.attributes["parameter"]
-    return getattr(parameter.module, parameter.gradient)
+    array: np.ndarray = op.attributes["parameter"].gradient_array
+    return array
 
 
 def _accumulate(frame: Frame, op: Op) -> bool:

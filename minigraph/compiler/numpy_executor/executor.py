@@ -65,7 +65,7 @@ class NumpyExecutor:
         for part in value.parts:
             stop = start + part.shape[0]
             window = self._frame.arrays[value][start:stop]
-            self._packing.append(partial(np.copyto, window, getattr(part.module, part.attribute)))
+            self._packing.append(partial(np.copyto, window, part.array))
             start = stop
 
     def bind_op(self, op: Op, t: Optional[int]) -> list[Instruction]:
@@ -85,7 +85,7 @@ class NumpyExecutor:
             parameter = op.attributes["parameter"]
             if isinstance(parameter, Joined):
                 return self._apart(op, inputs, parameter)
-            target = getattr(parameter.module, parameter.gradient)
+            target = parameter.gradient_array
             return self._accumulation(op, inputs, target)
         if op.primitive == "fused":
             return self._fused(op, inputs, [frame.at(value, t) for value in op.outputs])
@@ -195,7 +195,7 @@ class NumpyExecutor:
         calls: list[Instruction] = [partial(whole.fill, 0), *self._accumulation(op, inputs, whole)]
         start = 0
         for part in joined.parts:
-            target = getattr(part.module, part.gradient)
+            target = part.gradient_array
             calls.append(partial(np.add, target, whole[start : start + len(target)], target))
             start += len(target)
         return calls

@@ -26,7 +26,7 @@ class Builder:
         self.node: Any = None
         #: What it is called, for the names of its parameters; see ``naming.py``.
         self.within = ""
-        self._parameters: dict[tuple[int, str], Parameter] = {}
+        self._parameters: dict[tuple[int, str, Shape], Parameter] = {}
         self._casts: dict[Value, Value] = {}
 
     def emit(self, primitive: str, *operands: Operand, name: str = "", **attributes: Any) -> Value:
@@ -96,19 +96,22 @@ class Builder:
         return self.constant(np.broadcast_to(self.dtype.type(0), shape))
 
     def parameter(
-        self, module: Any, attribute: str = "weight", gradient: Optional[str] = None
+        self, module: Any, attribute: str = "weight", gradient: Optional[str] = None,
+        shape: Optional[Shape] = None,
     ) -> Parameter:
         """Return a parameter of ``module``, the same value each time it is asked for.
 
-        The gradient's attribute is named as Torch names it: ``gradWeight`` for ``weight``.
+        The gradient's attribute is named as Torch names it: ``gradWeight`` for ``weight``. A ``shape``
+        is another one to see it in; its memory and its gradient's must be contiguous for that.
         """
-        key = (id(module), attribute)
+        array = getattr(module, attribute)
+        shape = array.shape if shape is None else shape
+        key = (id(module), attribute, shape)
         if key not in self._parameters:
-            array = getattr(module, attribute)
             named = gradient or "grad" + attribute[0].upper() + attribute[1:]
             name = f"{self.within}.{attribute}" if self.within else attribute
             self._parameters[key] = Parameter(
-                array.shape, array.dtype, name, module=module, attribute=attribute, gradient=named
+                shape, array.dtype, name, module=module, attribute=attribute, gradient=named
             )
         return self._parameters[key]
 
@@ -195,7 +198,10 @@ class Builder:
     def matmul(
         self, first: Value, second: Value, transpose_first: bool = False, transpose_second: bool = False
     ) -> Value:
-        """The product of matrices that both vary; axes before the last two must be the same."""
+        """The product of matrices that both vary; axes before the last two must be the same.
+
+        One of them may be a constant matrix.
+        """
         return self.emit(
             "matmul", first, second,
             transpose_first=transpose_first, transpose_second=transpose_second,

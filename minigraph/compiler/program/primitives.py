@@ -244,7 +244,7 @@ def _matmul_shape(shapes: list[Shape], a: Attributes) -> Shape:
     first, second = shapes
     rows = first[-1] if a["transpose_first"] else first[-2]
     columns = second[-2] if a["transpose_second"] else second[-1]
-    return (*first[:-2], rows, columns)
+    return (*np.broadcast_shapes(first[:-2], second[:-2]), rows, columns)
 
 
 def _matmul(x: list[Any], out: Any, a: Attributes) -> Any:
@@ -254,7 +254,7 @@ def _matmul(x: list[Any], out: Any, a: Attributes) -> Any:
 
 
 _define("product", _product_shape, _product)
-_define("matmul", _matmul_shape, _matmul)
+_define("matmul", _matmul_shape, _matmul, repeats=True)
 
 
 # -- along the last axis ---------------------------------------------------------------------------

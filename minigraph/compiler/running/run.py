@@ -53,6 +53,11 @@ class Run:
         self._forward()
         return map_table(lambda value: frame.arrays[value], spec.outputs)
 
+    def holds(self, input: Any) -> bool:
+        """Tell whether some of ``input`` lies where a forward writes: an output, handed in again."""
+        owners = set() if self._frame is None else {id(root(a)) for a in self._frame.arrays.values()}
+        return any(isinstance(leaf, np.ndarray) and id(root(leaf)) in owners for _, leaf in leaves(input))
+
     def _returned(self, given: Sequence[Any], targets: Sequence[Optional[Value]]) -> bool:
         """Whether something given is what an earlier call was given, handed through and back again.
 

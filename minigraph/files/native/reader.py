@@ -10,8 +10,9 @@ import numpy as np
 from minigraph.errors import FormatError, MinigraphError
 from minigraph.files.atomic import AnyPath
 from minigraph.files.native.container import DTYPES, safetensors_of
-from minigraph.files.native.layout import DEEPEST, FORMAT, MOST_MET, VERSION, checksum
+from minigraph.files.native.layout import DEEPEST, FORMAT, VERSION, checksum
 from minigraph.files.registry import class_named, is_method
+from minigraph.files.t7.limits import MOST_MET
 from minigraph.files.views import view
 from minigraph.graph import Node, NodeData
 from minigraph.nn import Container, Module, gModule
@@ -52,8 +53,8 @@ def put_together(graph: str, arrays: dict[str, np.ndarray], path: Any) -> Any:
         for record in structure["modules"]:
             reader.module(record)
         return reader.value(structure["root"])
-    except FormatError:
-        raise
+    except FormatError as error:
+        raise FormatError(f"{path}: {error.message}") from error
     except _SPOILT as error:
         raise FormatError(
             f"{path} cannot be understood: {type(error).__name__}: {error}"
@@ -135,6 +136,7 @@ class _Reader:
         if record["type"] not in TENSOR_TYPES:
             raise FormatError(f"{record['class']} of the type {record['type']!r:.40}")
         module._setType(record["type"])
+        module._holders = 1  # as far as can be told
         if isinstance(module, gModule):
             gModule.__init__(module, *self._nodes(record["network"]))
         elif isinstance(module, Unroll):

@@ -2,9 +2,9 @@
 
 Here a layer may hand on the arrays of another (``SelectTable`` its gradOutput, ``CAddTable`` one gradient
 for all its inputs), since no layer writes into an array that it did not make. Torch7's layers do: each
-resizes and fills the ``output`` and ``gradInput`` that the file gave it. If two of them lay on one
-storage, the one would spoil the other. So every result of a pass is written as a tensor of its own,
-unless it is what Torch7 wrote, just as it was loaded.
+resizes and fills the ``output`` and ``gradInput`` that the file gave it. If two of them lay on one storage,
+the one would spoil the other. So every result of a pass is written as a tensor of its own, and of its
+module's type where an array of another came in, unless it is what Torch7 wrote, just as it was loaded.
 """
 
 from __future__ import annotations
@@ -33,7 +33,13 @@ _loaded: "weakref.WeakKeyDictionary[State, dict[str, list[Any]]]" = weakref.Weak
 
 
 def note_loaded(module: State) -> None:
-    """Remember the results of a pass that a file holds of ``module``."""
+    """Remember the results of a pass that a file holds of ``module``, and keep its layers from writing there.
+
+    What lies on one storage in Torch7, an ``inplace`` layer's output and its input, is computed apart here.
+    """
+    for name in SLOTS:
+        for array in _arrays(getattr(module, name)):
+            array.flags.writeable = False
     _loaded[module] = {name: [weakref.ref(leaf) for leaf in _arrays(getattr(module, name))] for name in SLOTS}
 
 

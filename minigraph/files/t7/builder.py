@@ -92,7 +92,9 @@ class Builder:
             return None  # an Edge is made whole, when its two nodes are there
         known = class_of(record.class_name)
         if known is not None:
-            return known.__new__(known)
+            made = known.__new__(known)
+            made._holders = 1  # as far as can be told
+            return made
         if not isinstance(record.payload, TableRecord):
             raise T7Error(
                 f"{record.class_name} is not known here and stores itself in a form of its own: after "
@@ -143,6 +145,7 @@ class Builder:
                 complete(module, record, self.value(record.payload), self._limits)
                 if isinstance(module, gModule):
                     self._graphs.network(module, record)
+                self._limits.check_walk(module, record.offset)
             except T7Error:
                 raise
             except _SPOILT as error:

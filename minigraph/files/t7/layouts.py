@@ -141,10 +141,9 @@ LAYOUTS: dict[type, Layout] = {
         finish=finish_joining, save=made(outputSize=no_sizes), foreign=("outputSize", "size")),
     nn.ConcatTable: Layout(tables=("output",)),
     nn.Constant: Layout(optional=("nInputDim",)),
-    nn.Convert: Layout(finish=finish_convert, save=save_convert, derived=(
-        "converter", "modules", "inputBatchDim", "outputBatchDim", "nInputDim", "nOutputDim", "transposition",
-        "batchMode",
-    )),
+    nn.Convert: Layout(
+        finish=finish_convert, save=save_convert, foreign=("converter", "modules", "batchMode"),
+        derived=("inputBatchDim", "outputBatchDim", "nInputDim", "nOutputDim", "transposition")),
     nn.Copy: Layout(load=load_copy, save=save_copy, absent=("intype", "outtype", "passes", "forceCopy")),
     nn.CosineDistance: _SAME_SIZE_PAIR,
     nn.CosineEmbeddingCriterion: _SAME_SIZE_PAIR,

@@ -13,16 +13,18 @@ from typing import Any, Iterator, Optional
 
 import numpy as np
 
+from minigraph import nn
 from minigraph.errors import ArgumentError, T7Error
 from minigraph.files.atomic import AnyPath, replacing
 from minigraph.files.t7.activations import Activation
 from minigraph.files.t7.fields import class_and_fields
 from minigraph.files.t7.nodes import NodeWriter
 from minigraph.files.t7.sinks import AsciiSink, BinarySink, Sink
-from minigraph.files.t7.types import BOOLEAN, NAMES, NIL, NUMBER, STRING, TABLE, TORCH
+from minigraph.files.t7.types import BOOLEAN, NAMES, NIL, NUMBER, STRING, TABLE, TENSORS, TORCH
 from minigraph.files.t7.values import Key, Storage, UnknownObject
 from minigraph.graph import Edge, Graph, Node
 from minigraph.memory import address, root
+from minigraph.nesting import retold
 from minigraph.nn.state import State
 from minigraph.tables import is_table, refuse_mask
 
@@ -31,6 +33,7 @@ Parts = Iterator[tuple[Any, Optional[str]]]
 _MOST_INT = 2**31 - 1
 
 
+@retold
 def save_t7(
     path: AnyPath, obj: Any, mode: str = "binary", referenced: bool = True
 ) -> None:
@@ -133,11 +136,13 @@ class Writer:
         return True
 
     def _activation(self, slot: Activation) -> Parts:
-        """Write what one attribute of a module holds, on storages of its own."""
+        """Write what one attribute of a module holds, on storages of its own and of the module's type."""
         module, path, value = slot
         identity = (id(module), *path)
         if isinstance(value, np.ndarray):
-            return self._array(np.array(_plain(value), order="C", subok=False), identity)
+            kept = isinstance(module, nn.Copy) or module._type not in TENSORS
+            dtype = _plain(value).dtype if kept else TENSORS[module._type]
+            return self._array(np.array(value, dtype, order="C", subok=False), identity)
         if not is_table(value):
             return self._begin(value)
         return self._table(value, [

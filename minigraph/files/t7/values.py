@@ -57,6 +57,10 @@ class UnknownObject:
     def __init__(self, class_name: str, fields: Any = None, version: int = 1) -> None:
         self.class_name, self.fields, self.version = class_name, fields, version
 
+    def __getattr__(self, name: str) -> NoReturn:
+        known = vars(self).get("class_name", "this")
+        raise AttributeError(f"{known} is of a class that is not known here: it has no {name!r}")
+
     def __repr__(self) -> str:
         names = ", ".join(map(str, self.fields)) if isinstance(self.fields, dict) else ""
         return f"<UnknownObject {self.class_name} {{{names}}}>"

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple, Optional, Sequence
 import numpy as np
 
 from minigraph.compiler.capture.capture import Capture, paired
+from minigraph.compiler.capture.rules import inherited
 from minigraph.compiler.program.ir import Constant, Given, Op, Value
 from minigraph.compiler.program.naming import name_results
 from minigraph.graph import Node
 from minigraph.interop.names import type_name
-from minigraph.interop.onnx.preferred import PREFERRED, REASONS, TRANSPARENT
+from minigraph.interop.onnx.preferred import PREFERRED, REASONS
 from minigraph.nn.container import Container
 from minigraph.nn.convolution.unpooling import MaxUnpooling
 from minigraph.nn.module import Module
@@ -40,6 +41,8 @@ class Step(NamedTuple):
 
 class OnnxCapture(Capture):
     """Writes down a network in evaluation; what cannot be written is a ``refused`` operation."""
+
+    forward_only = True
 
     def __init__(self, net: Module, trial: Module) -> None:
         super().__init__(net, trial)
@@ -73,18 +76,24 @@ class OnnxCapture(Capture):
     def _written(self, module: Module, input: Any) -> Any:
         if isinstance(module, Unroll):
             return self._loop(module, input)
-        if type(module) in TRANSPARENT:
-            return self.lower(module.modules[0], input)  # type: ignore[attr-defined]
-        preferred = PREFERRED.get(type(module))
+        preferred = inherited(PREFERRED, type(module))
         made = None if preferred is None else preferred(self, module, input)
         return super().lower(module, input) if made is None else made
 
-    def operator(self, kind: str, shape: Sequence[int], *inputs: Optional[Value], **settings: Any) -> Value:
-        """Write one ONNX operator; an input that it does without is ``None``."""
-        made = Value(tuple(shape), self.dtype)
+    def operator(
+        self, kind: str, shape: Sequence[int], *inputs: Optional[Value], dtype: Any = None,
+        result: tuple[int, int] = (0, 1), **settings: Any,
+    ) -> Value:
+        """Write one ONNX operator; an input that it does without is ``None``.
+
+        ``result`` says which of its outputs is wanted, and how many it has.
+        """
+        made = Value(tuple(shape), np.dtype(dtype or self.dtype))
         given = tuple(value for value in inputs if value is not None)
         places = tuple(place for place, value in enumerate(inputs) if value is not None)
-        attributes = {"kind": kind, "places": places, "settings": settings}
+        attributes = {
+            "kind": kind, "places": places, "result": result, "settings": settings, "where": self._here(),
+        }
         self.ops.append(Op("operator", given, (made,), attributes, self.node))
         return made
 
@@ -110,16 +119,17 @@ class OnnxCapture(Capture):
         value.name = f"{self.within}.{what}" if self.within else what
         return value
 
-    def whole(self, numbers: Sequence[int]) -> Value:
+    def whole(self, *numbers: int) -> Value:
         """Return a list of whole numbers."""
         array = np.array(numbers, np.int64)
         return Constant(array.shape, array.dtype, array=array)
 
     def call(self, module: Module, input: Any) -> Any:
-        own = not type(module).__module__.startswith("minigraph.")
-        reason = REASONS.get(type(module)) or (
-            f"{type(module).__name__} is a class of your own without a rule" if own
-            else f"ONNX has no counterpart of {module.typename()}"
+        what = getattr(module, "criterion", module)
+        own = not type(what).__module__.startswith("minigraph.")
+        reason = REASONS.get(type(what)) or (
+            f"{type(what).__name__} is a class of your own without a rule" if own
+            else f"ONNX has no counterpart of {what.typename()}"
         )
         output = map_table(lambda array: Value(np.shape(array), self.dtype), self.observed(module))
         self._refuse(reason, [value for _, value in leaves(output)])
@@ -131,8 +141,12 @@ class OnnxCapture(Capture):
         return mask
 
     def _refuse(self, reason: str, outputs: Sequence[Value]) -> None:
-        where = " in ".join(reversed(self._where))
-        self.ops.append(Op("refused", (), tuple(outputs), {"where": where, "reason": reason}, self.node))
+        attributes = {"where": self._here(), "reason": reason}
+        self.ops.append(Op("refused", (), tuple(outputs), attributes, self.node))
+
+    def _here(self) -> str:
+        """Return where in the network this is, from the inside out."""
+        return " in ".join(reversed(self._where))
 
     def _loop(self, module: Unroll, input: Any) -> Any:
         """Write a step into a list of its own; what the loop returns is known from the trial run."""

@@ -45,32 +45,32 @@ def _same(w: Writer, op: Op, *names: str) -> tuple[Any, ...]:
 # -- entry by entry ------------------------------------------------------------------------------
 
 
-def _plain(kind: str) -> Operator:
-    return lambda w, op: w.add(kind, [w.of(value) for value in op.inputs], _name(w, op))
-
-
-for _primitive, _kind in {
-    "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "neg": "Neg", "tanh": "Tanh", "exp": "Exp",
-    "log": "Log", "sqrt": "Sqrt", "abs": "Abs", "sign": "Sign", "maximum": "Max", "minimum": "Min",
-    "power": "Pow", "sigmoid": "Sigmoid",
-}.items():
-    OPERATORS[_primitive] = _plain(_kind)
+def _plain(kind: str, **settings: Any) -> Operator:
+    return lambda w, op: w.add(kind, [w.of(value) for value in op.inputs], _name(w, op), **settings)
 
 
 def _comparison(kind: str) -> Operator:
     def write(w: Writer, op: Op) -> Written:
-        name = f"{_name(w, op)}.test"
-        w.conditions[op.output] = w.add(kind, [w.of(value) for value in op.inputs], name)
+        w.conditions[op.output] = w.add(kind, [w.of(value) for value in op.inputs], f"{_name(w, op)}.test")
         return None
 
     return write
 
 
-for _primitive, _kind in {
+OPERATORS.update({primitive: _plain(kind) for primitive, kind in {
+    "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "neg": "Neg", "tanh": "Tanh", "exp": "Exp",
+    "log": "Log", "sqrt": "Sqrt", "abs": "Abs", "sign": "Sign", "maximum": "Max", "minimum": "Min",
+    "power": "Pow", "sigmoid": "Sigmoid",
+}.items()})
+OPERATORS.update({primitive: _comparison(kind) for primitive, kind in {
     "greater": "Greater", "less": "Less", "equal": "Equal", "greater_equal": "GreaterOrEqual",
     "less_equal": "LessOrEqual",
-}.items():
-    OPERATORS[_primitive] = _comparison(_kind)
+}.items()})
+# Along the last axis, and rows by index.
+OPERATORS.update(
+    softmax=_plain("Softmax", axis=-1), log_softmax=_plain("LogSoftmax", axis=-1),
+    argmax=_plain("ArgMax", axis=-1, keepdims=0), take=_plain("Gather", axis=0),
+)
 
 
 @_writes("where")
@@ -199,17 +199,7 @@ def _matmul(w: Writer, op: Op) -> Written:
     return w.add("MatMul", factors, _name(w, op))
 
 
-# -- along the last axis, by index -----------------------------------------------------------------
-
-
-@_writes("softmax")
-def _softmax(w: Writer, op: Op) -> Written:
-    return w.add("Softmax", [w.of(op.inputs[0])], _name(w, op), axis=-1)
-
-
-@_writes("log_softmax")
-def _log_softmax(w: Writer, op: Op) -> Written:
-    return w.add("LogSoftmax", [w.of(op.inputs[0])], _name(w, op), axis=-1)
+# -- by index -----------------------------------------------------------------------------------------
 
 
 @_writes("to_index")
@@ -218,11 +208,6 @@ def _to_index(w: Writer, op: Op) -> Written:
     if op.inputs[0].dtype.kind == "f":
         index = w.add("Cast", [index], f"{name}.whole", to=7)  # INT64
     return w.add("Sub", [index, w.number(np.int64(1))], name)
-
-
-@_writes("take")
-def _take(w: Writer, op: Op) -> Written:
-    return w.add("Gather", [w.of(value) for value in op.inputs], _name(w, op), axis=0)
 
 
 @_writes("pick")
@@ -245,21 +230,18 @@ def _spread(w: Writer, op: Op) -> Written:
     return w.add("Where", [here, wide, w.number(np.zeros((), w.dtype))], name)
 
 
-@_writes("argmax")
-def _argmax(w: Writer, op: Op) -> Written:
-    return w.add("ArgMax", [w.of(op.inputs[0])], _name(w, op), axis=-1, keepdims=0)
-
-
 # -- operators that a layer asked for ----------------------------------------------------------------
 
 
 @_writes("operator")
 def _operator(w: Writer, op: Op) -> Written:
-    kind, places, settings = _same(w, op, "kind", "places", "settings")
+    kind, places, result, settings = _same(w, op, "kind", "places", "result", "settings")
     inputs = [""] * (places[-1] + 1)
     for place, value in zip(places, op.inputs):
         inputs[place] = w.of(value)
-    return w.add(kind, inputs, _name(w, op), **settings)
+    which, count = result
+    names = [_name(w, op) if k == which else f"{_name(w, op)}.{k + 1}" for k in range(count)]
+    return w.several(kind, inputs, names, **settings)[which]
 
 
 @_writes("max_pool")

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
+import numpy as np
+
 from minigraph import nn
 from minigraph.compiler.program.ir import Value
 from minigraph.interop.onnx.windows import WINDOWS
+from minigraph.nn.simple.shape import axis_of
 
 Preferred = Callable[[Any, Any, Any], Optional[Value]]
-
-#: What passes its input through to the module it holds.
-TRANSPARENT = (nn.NaN, nn.Profile)
 
 #: Why a layer cannot be written, where there is more to say than that ONNX has none like it.
 REASONS: dict[type, str] = dict.fromkeys(
@@ -25,7 +25,7 @@ REASONS: dict[type, str] = dict.fromkeys(
 ) | dict.fromkeys(
     (nn.SpatialMaxUnpooling, nn.VolumetricMaxUnpooling),
     "its pooling layer does not run before it in this network",
-)
+) | {nn.Copy: "it converts to whole numbers: the file computes in one type of numbers"}
 
 
 def _single(b: Any) -> bool:
@@ -48,7 +48,8 @@ def _linear(b: Any, module: nn.Linear, x: Value) -> Optional[Value]:
     if x.ndim != 2:
         return None
     bias = None if module.bias is None else b.parameter(module, "bias")
-    return b.operator("Gemm", b.observed(module).shape, x, b.parameter(module, "weight"), bias, transB=1)
+    weight = b.parameter(module, "weight")
+    return b.operator("Gemm", (x.shape[0], weight.shape[0]), x, weight, bias, transB=1)
 
 
 def _soft_plus(b: Any, module: nn.SoftPlus, x: Value) -> Optional[Value]:
@@ -59,9 +60,43 @@ def _clip(b: Any, module: nn.HardTanh, x: Value) -> Value:
     return b.operator("Clip", x.shape, x, b.constant(module.min_val), b.constant(module.max_val))
 
 
+def _limited_lookup(b: Any, module: nn.LookupTable, x: Value) -> Optional[Value]:
+    """Look up rows of limited norm: they are scaled when they are looked up, here all of them beforehand."""
+    if module.maxNorm is None:
+        return None
+    scaled = module.clone().forward(np.arange(1, len(module.weight) + 1))
+    return b.emit("take", b.named(scaled, "weight"), b.emit("to_index", x, count=len(scaled)))
+
+
+def _index(b: Any, module: nn.Index, x: list[Value]) -> Value:
+    axis = axis_of(module.dimension, x[0].ndim, module)
+    index = b.emit("to_index", x[1], count=x[0].shape[axis])
+    return b.operator("Gather", b.observed(module).shape, x[0], index, axis=axis)
+
+
+def _masked_select(b: Any, module: nn.MaskedSelect, x: list[Value]) -> Value:
+    flat, mask = (b.reshape(entry, (entry.size,)) for entry in x)
+    chosen = b.operator("Cast", mask.shape, mask, dtype=bool, to=9)  # BOOL
+    return b.operator("Compress", b.observed(module).shape, flat, chosen, axis=0)
+
+
+def _largest_in_time(b: Any, module: nn.TemporalDynamicKMaxPooling, x: Value) -> Value:
+    shape, axis = b.observed(module).shape, x.ndim - 2
+    count = b.whole(shape[axis])
+    places = b.operator("TopK", shape, x, count, dtype=np.int64, result=(1, 2), axis=axis)
+    ordered = b.operator(
+        "TopK", shape, places, count, dtype=np.int64, result=(0, 2), axis=axis, largest=0
+    )
+    return b.operator("GatherElements", shape, x, ordered, axis=axis)
+
+
 PREFERRED: dict[type, Preferred] = {
     **WINDOWS,
     nn.Linear: _linear,
+    nn.LookupTable: _limited_lookup,
+    nn.Index: _index,
+    nn.MaskedSelect: _masked_select,
+    nn.TemporalDynamicKMaxPooling: _largest_in_time,
     nn.ReLU: _operator("Relu", any_precision=True),
     nn.HardTanh: _clip,
     nn.Clamp: _clip,

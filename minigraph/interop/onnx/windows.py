@@ -138,7 +138,7 @@ def _border(mode: str) -> Callable[[Any, Any, Value], Optional[Value]]:
             return None
         front = [0] * (x.ndim - len(pairs))
         pads = [*front, *(a for a, _ in pairs), *front, *(a for _, a in pairs)]
-        return b.operator("Pad", b.observed(m).shape, x, b.whole(pads), mode=mode)
+        return b.operator("Pad", b.observed(m).shape, x, b.whole(*pads), mode=mode)
 
     return write
 
@@ -146,6 +146,63 @@ def _border(mode: str) -> Callable[[Any, Any, Value], Optional[Value]]:
 def _response(b: Any, m: Any, x: Value) -> Value:
     settings = {"size": m.size, "alpha": float(m.alpha), "beta": float(m.beta), "bias": float(m.k)}
     return _batched(b, x, 4, x.shape, lambda v, s: b.operator("LRN", s, v, **settings))
+
+
+# -- made of several operators -------------------------------------------------------------------------
+
+
+def _local(b: Any, m: nn.SpatialConvolutionLocal, x: Value) -> Value:
+    """Multiply what each entry of the kernel meets by its weights at every place, and add up."""
+    (rows, columns), stride, pad, _ = m._window
+    places = (m.oH, m.oW)
+    weight = np.transpose(m.weight, (4, 5, 2, 3, 0, 1))
+
+    def make(v: Value, shape: Shape) -> Value:
+        padded = (*v.shape[:2], *(n + 2 * p for n, p in zip(v.shape[2:], pad)))
+        v = b.operator("Pad", padded, v, b.whole(0, 0, *pad, 0, 0, *pad)) if any(pad) else v
+        parts = []
+        for tap in np.ndindex(rows, columns):
+            ends = [k + (n - 1) * d + 1 for k, n, d in zip(tap, places, stride)]
+            numbers = (b.whole(*each) for each in (tap, ends, (2, 3), stride))
+            met = b.operator("Slice", (*v.shape[:2], *places), v, *numbers)
+            met = b.reshape(met, (v.shape[0], 1, *met.shape[1:]))
+            parts.append(b.sum(b.mul(met, b.constant(weight[tap])), [2]))
+        total = b.total(parts)
+        return total if m.bias is None else b.add(total, b.parameter(m, "bias"))
+
+    return _batched(b, x, 4, b.observed(m).shape, make)
+
+
+def _neighbourhood(b: Any, m: Any, x: Value, root: bool = False) -> Value:
+    """The weighted mean around each place of a batch, of all planes, corrected at the border."""
+    kernel = m.kernel if m.kernel.ndim == 2 else np.outer(m.kernel, m.kernel)
+    weight = np.broadcast_to(kernel, (1, m.nInputPlane, *kernel.shape))
+    pads = [n // 2 for n in kernel.shape] * 2
+
+    def mean(v: Value) -> Value:
+        settings = {"kernel_shape": list(kernel.shape), "pads": pads}
+        return b.operator("Conv", (v.shape[0], 1, *v.shape[2:]), v, b.named(weight, "weight"), **settings)
+
+    of_ones = mean(b.operator("Expand", (1, *x.shape[1:]), b.constant(1.0), b.whole(1, *x.shape[1:])))
+    found = mean(x)
+    return b.div(b.emit("sqrt", found) if root else found, of_ones)
+
+
+def _subtractive(b: Any, m: Any, x: Value) -> Value:
+    return _batched(b, x, 4, x.shape, lambda v, s: b.sub(v, _neighbourhood(b, m, v)))
+
+
+def _divisive(b: Any, m: Any, x: Value) -> Value:
+    def make(v: Value, shape: Shape) -> Value:
+        deviation = _neighbourhood(b, m, b.mul(v, v), root=True)
+        large = b.emit("greater", deviation, m.threshold)
+        return b.div(v, b.where(large, deviation, m.thresval))
+
+    return _batched(b, x, 4, x.shape, make)
+
+
+def _contrastive(b: Any, m: Any, x: Value) -> Value:
+    return b.lower(m.normalizer, x)
 
 
 def _batch_norm(b: Any, m: Any, x: Value) -> Value:
@@ -183,6 +240,10 @@ WINDOWS: dict[type, Callable[[Any, Any, Any], Optional[Value]]] = {
     **dict.fromkeys((nn.SpatialReplicationPadding, nn.VolumetricReplicationPadding), _border("edge")),
     nn.SpatialReflectionPadding: _border("reflect"),
     nn.SpatialCrossMapLRN: _response,
+    nn.SpatialConvolutionLocal: _local,
+    nn.SpatialSubtractiveNormalization: _subtractive,
+    nn.SpatialDivisiveNormalization: _divisive,
+    nn.SpatialContrastiveNormalization: _contrastive,
     **dict.fromkeys((
         nn.BatchNormalization, nn.SpatialBatchNormalization, nn.VolumetricBatchNormalization,
     ), _batch_norm),

@@ -6,17 +6,20 @@ Source: https://github.com/torch/nn/blob/master/doc/criterion.md
 from __future__ import annotations
 
 import inspect
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 import numpy as np
 
 from minigraph.errors import InputError, StateError, format_shape
 from minigraph.graph import Node
+from minigraph.nesting import retold
 from minigraph.nn.module import Module
-from minigraph.nn.state import State
+from minigraph.nn.state import State, held
 from minigraph.nn.threads import exclusive
 from minigraph.tables import is_table, zeros_like
 from minigraph.tensors import resize
+
+Self = TypeVar("Self", bound="Criterion")
 
 
 class Criterion(State):
@@ -44,11 +47,13 @@ class Criterion(State):
         """Compute, keep and return the gradient of the loss with respect to ``input``."""
         raise TypeError(f"{self.typename()} does not define updateGradInput(input, target)")
 
+    @retold
     @exclusive
     def forward(self, input: Any, target: Any = None) -> float:
         """Return the loss, a Python float; a few criterions have no target."""
         return self.updateOutput(input, target)
 
+    @retold
     @exclusive
     def backward(self, input: Any, target: Any = None) -> Any:
         """Return the gradient of the loss; raises StateError before a forward."""
@@ -63,11 +68,9 @@ class Criterion(State):
         """Make a graph node of ``[prediction, target]``; its output is the loss, shape ``(1,)``."""
         return ModuleFromCriterion(self)(*inputs)
 
-    def clearState(self) -> "Criterion":
+    def clearState(self: Self) -> Self:
         """Forget the loss, the gradient and buffers, here and in what this is made of."""
-        for name in ("output", "gradInput", *self._buffers):
-            setattr(self, name, None)
-        self._thread = 0
+        super().clearState()
         for part in self._owners():
             if part is not self and isinstance(part, (Criterion, Module)):
                 part.clearState()
@@ -131,7 +134,7 @@ class ModuleFromCriterion(Module):
 
     def __init__(self, criterion: Criterion) -> None:
         super().__init__()
-        self.criterion = criterion
+        self.criterion = held([], criterion)
 
     def parts(self, input: Any) -> tuple[Any, Any, bool]:
         """Return ``(prediction, target, whether there is one)`` of an input."""
@@ -159,6 +162,12 @@ class ModuleFromCriterion(Module):
             gradient = self._scaled = scaled(gradient, scale, self._scaled)
         self.gradInput = [gradient, _zero_gradient(target, old, self.dtype)] if paired else gradient
         return self.gradInput
+
+    def _distinct(self, known: set[int]) -> "ModuleFromCriterion":
+        made = super()._distinct(known)
+        if made is self:
+            self.criterion = self.criterion._distinct(known)
+        return made
 
     def clearState(self) -> "ModuleFromCriterion":
         super().clearState()

@@ -154,12 +154,10 @@ def _sound(where: Any = "a network") -> Iterator[None]:
     try:
         with np.errstate(all="ignore"):  # numbered parameters are no weights
             yield
-    except MinigraphError:
+    except FormatError:
         raise
     except Exception as error:
-        raise FormatError(
-            f"{where}: the structure makes no network: {_first_line(error)}"
-        ) from error
+        raise FormatError(f"{where}: the structure makes no network: {_first_line(error)}") from error
 
 
 def _trained(net: Any) -> list[np.ndarray]:
