@@ -75,10 +75,6 @@ class Compiled(Container):
 
     # -- running ---------------------------------------------------------------------------------
 
-    def forward(self, input: Any) -> Any:
-        """Return the output for ``input``, as the network itself would."""
-        return self._evaluate(input)
-
     @exclusive
     def updateOutput(self, input: Any) -> Any:
         """Return the output for ``input``, as the network itself would."""
