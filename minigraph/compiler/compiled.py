@@ -16,12 +16,14 @@ from minigraph.compiler.running.run import Run
 from minigraph.compiler.running.validity import Watch
 from minigraph.compiler.specialise import Specialisation
 from minigraph.errors import ArgumentError, MinigraphError, StateError
+from minigraph.nesting import retold
 from minigraph.nn import gModule
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
+from minigraph.nn.threads import exclusive
 from minigraph.random import generator
 from minigraph.rnn import Unroll
-from minigraph.tables import fit_gradient
+from minigraph.tables import copy_table, fit_gradient, is_table
 
 
 def compile(net: Module) -> "Compiled":
@@ -73,6 +75,11 @@ class Compiled(Container):
 
     # -- running ---------------------------------------------------------------------------------
 
+    def forward(self, input: Any) -> Any:
+        """Return the output for ``input``, as the network itself would."""
+        return self._evaluate(input)
+
+    @exclusive
     def updateOutput(self, input: Any) -> Any:
         """Return the output for ``input``, as the network itself would."""
         self._current = None
@@ -82,11 +89,15 @@ class Compiled(Container):
             self.output = self.net.forward(input)
             return self.output
         state = generator.getRNGState() if run.draws else None
+        if run.specialisation.calls and run.holds(input):
+            input = copy_table(input)  # the network itself may need it after all
         try:
             self.output = run.forward(input)
-        except (Refused, OtherShape, MinigraphError):
+        except (Refused, OtherShape, MinigraphError) as error:
             # The network itself tells which index is out of range, or copes with the other shape.
             self._eager = True
+            if isinstance(error, OtherShape):
+                run.specialisation.regular = False
             if state is not None:
                 generator.setRNGState(state)
             self.output = self.net.forward(input)
@@ -119,30 +130,39 @@ class Compiled(Container):
             runs[T] = Run(specialisation, programs, T)
         return runs[T]
 
+    @exclusive
     def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
         """Return the gradient of ``input``; the parameters' gradients stay as they are."""
         if self._eager:
             self.gradInput = self.net.updateGradInput(input, gradOutput)
         else:
             run = self._ready()
-            given = self._fitted(gradOutput)
+            given = self._fitted(run, gradOutput)
             with self._following(run):
                 self.gradInput = run.backward(given, accumulate=False)
         return self.gradInput
 
+    @exclusive
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         """Accumulate the parameters' gradients for what ``updateGradInput`` was given last."""
         if self._eager:
             self.net.accGradParameters(input, gradOutput, scale)
         else:
-            self._accumulating(scale, self._ready().accumulate)
+            run = self._ready()
+            tables = is_table(gradOutput) and is_table(self.output)
+            if run.given is not None and tables and len(gradOutput) != len(self.output):
+                fit_gradient(gradOutput, self.output)  # raises
+            self._accumulating(scale, run.accumulate)
 
+    @retold
+    @exclusive
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one program."""
         if self._eager:
             self.gradInput = self.net.backward(input, gradOutput, scale)
             return self.gradInput
-        run, given = self._ready(), self._fitted(gradOutput)
+        run = self._ready()
+        given = self._fitted(run, gradOutput)
 
         def back() -> None:
             self.gradInput = run.backward(given)
@@ -177,11 +197,12 @@ class Compiled(Container):
         if self._current is None:
             raise StateError(
                 "backward before forward: the compiled network has no saved activations; "
-                "call forward(input) first (an error or clearState() forgets them)"
+                "call forward(input) first (an error, clearState() or another thread's run forgets them)"
             )
         return self._current
 
-    def _fitted(self, gradOutput: Any) -> Any:
+    def _fitted(self, run: Run, gradOutput: Any) -> Any:
+        run.given = None  # after an error there is nothing to accumulate
         return fit_gradient(gradOutput, self.output)
 
     def _fitGradOutput(self, gradOutput: Any) -> Any:
@@ -212,6 +233,11 @@ class Compiled(Container):
         self.net.share(other.net if isinstance(other, Compiled) else other, *names)
         return self
 
+    def _leave(self) -> None:
+        self.output = self.gradInput = self._current = None
+        for _, _, runs in self._known.values():
+            runs.clear()  # the memory that was run in, not the programs
+
     def clearState(self) -> "Compiled":
         """Forget outputs, gradients and everything compiled; return the module."""
         super().clearState()
@@ -219,7 +245,10 @@ class Compiled(Container):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_known": {}, "_watch": None, "_current": None}
+        return {**super().__getstate__(), "_known": {}, "_watch": None, "_current": None}
+
+    def headline(self) -> str:
+        return f"compiled {self.net.headline()}"
 
     def __repr__(self) -> str:
         return f"compiled {self.net!r}"

@@ -21,3 +21,7 @@ __all__ = [
     "NodeTrace", "ParameterTrace", "TableRow", "TablesReport", "Trace", "TraceDiff", "UnrollTrace",
     "gradcheck", "gradcheck_function", "tables", "trace",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

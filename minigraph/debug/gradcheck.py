@@ -11,9 +11,11 @@ from minigraph.debug.finite_differences import Comparison, Loss
 from minigraph.debug.gradcheck_report import GradcheckReport
 from minigraph.debug.local_checks import LocalChecks, Recorder
 from minigraph.errors import ArgumentError
+from minigraph.nesting import retold
 from minigraph.tables import check_numeric
 
 
+@retold
 def gradcheck(
     module: Union[nn.Module, nn.Criterion],
     input: Any,

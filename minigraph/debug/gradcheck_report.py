@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional, Sequence
+from typing import TYPE_CHECKING, Optional, Sequence
 
-from rich.console import RenderableType
-from rich.text import Text
-
-from minigraph.debug.report import Report, group, number, text_table
+from minigraph.debug.report import Report, group, line, number, text_table
 from minigraph.errors import ArgumentError
 from minigraph.graph import Node
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 #: How many arrays a line names.
 _NAMED = 4
@@ -132,7 +132,7 @@ class GradcheckReport(Report):
         )
         kept = [i for i in range(len(headers)) if i < 2 or any(row[i] != "" for row in cells)]
         return group(
-            Text("\n".join(f"gradcheck: {line}" for line in lines), style="green" if self.ok else "bold red"),
+            line("\n".join(f"gradcheck: {each}" for each in lines), style="green" if self.ok else "bold red"),
             text_table(
                 f"finite differences with eps {self.eps:g}, tolerance {self.tolerance:g} (relative), wrong "
                 "ones first, then by relative error",

@@ -26,7 +26,7 @@ class NodeInfo:
     @classmethod
     def of(cls, node: Node) -> "NodeInfo":
         """Return the facts about ``node``."""
-        return cls(node.id, node.label(), node.name, module_text(node), node.location)
+        return cls(node.id, node.title(), node.name, module_text(node), node.location)
 
     @property
     def key(self) -> str:
@@ -64,7 +64,7 @@ def module_text(node: Node) -> str:
     """Say what a node computes: its module, or which part of a split it takes."""
     data = node.data
     if data.module is not None:
-        return repr(data.module).split("\n")[0].rstrip(" {")
+        return data.module.headline()
     if data.role == "select":
         return f"entry {data.selectindex} of split({data.mapindex[0].nSplitOutputs})"
     if data.role == "split":

@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from minigraph.interop.extras import require
-from minigraph.interop.pytorch import reverse as _reverse  # noqa: F401  files may name its class
+from minigraph.nesting import retold
+
+__all__ = [
+    "from_torch", "load_torch", "save_torch", "to_graphml", "to_networkx", "to_onnx", "to_torch",
+]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
+@retold
 def to_torch(net: Any) -> Any:
     """Return ``net`` as a ``torch.fx.GraphModule`` that gives the same numbers and can be trained.
 
@@ -31,6 +40,7 @@ def to_torch(net: Any) -> Any:
     return torch_export.to_torch(net)
 
 
+@retold
 def save_torch(net: Any, path: Any) -> tuple[Path, Path]:
     """Write ``net`` for someone who has only PyTorch; return the paths of the two files.
 
@@ -84,6 +94,7 @@ def from_torch(module: Any) -> Any:
     return torch_import.from_torch(module)
 
 
+@retold
 def to_onnx(
     net: Any, path: Any, example_input: Any, *, dtype: Any = "float32", unrolled: bool = False
 ) -> Path:
@@ -102,11 +113,12 @@ def to_onnx(
     anything is written, and ``MissingExtraError`` where onnx is not installed.
     """
     require("onnx", "onnx")
-    from minigraph.interop import onnx_export
+    from minigraph.interop.onnx import export
 
-    return onnx_export.to_onnx(net, path, example_input, dtype, unrolled)
+    return export.to_onnx(net, path, example_input, dtype, unrolled)
 
 
+@retold
 def to_networkx(net: Any) -> Any:
     """Return the forward graph of a gModule for networkx, with what the last forward left.
 
@@ -118,6 +130,7 @@ def to_networkx(net: Any) -> Any:
     return graphml.to_networkx(net)
 
 
+@retold
 def to_graphml(net: Any, path: Any) -> Path:
     """Write the forward graph of a gModule as GraphML, whole or not at all; return the path.
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import Any, Callable, Iterator, Optional, TypeVar
 
 from minigraph.errors import ArgumentError, MinigraphError, check_dimension
+from minigraph.nesting import retold
 from minigraph.nn.module import Arrays, Module, Number
+from minigraph.nn.state import distinct, held
+from minigraph.tables import check_gradInput
 
 Self = TypeVar("Self", bound="Container")
 
@@ -27,16 +30,20 @@ class Container(Module):
     def add(self: Self, module: Module) -> Self:
         """Append a module and return the container.
 
-        A module added a second time is added as its ``twin``: the same parameters with output
-        buffers of its own, so that the second use does not overwrite the first. Raises
-        ``ArgumentError`` for anything that is not a module.
+        A module that is in the container already, however deep, is added as its ``twin``: the same
+        parameters with output buffers of its own, so that the second use does not overwrite the
+        first. Raises ``ArgumentError`` for anything that is not a module.
         """
         if not isinstance(module, Module):
             raise ArgumentError(f"{self.typename()} holds modules, got {type(module).__name__}")
-        if any(module is known for known in self.modules):
-            module = module.twin()
-        self.modules.append(module)
+        self.modules.append(held(self.modules, module))
         return self
+
+    def _distinct(self: Self, known: set[int]) -> Self:
+        made = super()._distinct(known)
+        if made is self:
+            self.modules[:] = [module._distinct(known) for module in self.modules]
+        return made
 
     def get(self, index: int) -> Module:
         """Return the module at this 1-based (or negative) index."""
@@ -60,23 +67,26 @@ class Container(Module):
         params: Arrays = []
         gradParams: Arrays = []
         seen: set[tuple[int, int]] = set()
-        for module in self.modules:
+
+        def gather(module: Module) -> None:
             for parameter, gradient in zip(*module.parameters()):
                 pair = (id(parameter), id(gradient))
                 if pair not in seen:
                     seen.add(pair)
                     params.append(parameter)
                     gradParams.append(gradient)
+
+        self.applyToModules(gather)
         return params, gradParams
 
+    @retold
     def applyToModules(self, callback: Callable[[Module], Any]) -> None:
         """Call ``callback(module)`` on each module held, not on those further down."""
         for module in self.modules:
             callback(module)
 
     def zeroGradParameters(self) -> None:
-        for module in self.modules:
-            module.zeroGradParameters()
+        self.applyToModules(lambda module: module.zeroGradParameters())
 
     def _step(self, learningRate: Number, done: set[int]) -> None:
         # A container that names its own parameters (WeightNorm) is stepped like a layer.
@@ -93,26 +103,16 @@ class Container(Module):
                 done |= mine
 
     def reset(self: Self, stdv: Optional[Number] = None) -> Self:
-        for module in self.modules:
-            module.reset(stdv)
+        self.applyToModules(lambda module: module.reset(stdv))
         return self
 
-    def training(self: Self) -> Self:
-        for module in self.modules:
-            module.training()
-        self.train = True
-        return self
-
-    def evaluate(self: Self) -> Self:
-        for module in self.modules:
-            module.evaluate()
-        self.train = False
-        return self
+    def _switch(self: Self, train: bool) -> Self:
+        self.applyToModules(lambda module: module.training() if train else module.evaluate())
+        return super()._switch(train)
 
     def clearState(self: Self) -> Self:
         super().clearState()
-        for module in self.modules:
-            module.clearState()
+        self.applyToModules(lambda module: module.clearState())
         return self
 
     def share(self: Self, other: Module, *names: str) -> Self:
@@ -128,11 +128,13 @@ class Container(Module):
 
     def replace(self, callback: Callable[[Module], Module]) -> Module:
         replaced = callback(self)
-        self.modules[:] = [module.replace(callback) for module in self.modules]
+        self.modules[:] = distinct(module.replace(callback) for module in self.modules)
         return replaced
 
     def listModules(self) -> list[Module]:
-        return [self, *(below for module in self.modules for below in module.listModules())]
+        found: list[Module] = [self]
+        self.applyToModules(lambda module: found.extend(module.listModules()))
+        return found
 
     def _walk(self, holder: Module) -> Iterator[tuple[Module, Module]]:
         yield self, holder
@@ -148,13 +150,23 @@ class Container(Module):
         """Call a method of a module; an error on the way out names the module."""
         module = self.modules[position]
         try:
-            return getattr(module, method)(*arguments)
+            if method == "forward" and type(module).forward is Module.forward:
+                return module._evaluate(*arguments)  # whoever runs this has the turn
+            result = getattr(module, method)(*arguments)
+            if module._foreign and method == "updateGradInput":
+                result = module.gradInput if result is None else result
+                check_gradInput(result, arguments[0], module._author)
+            return result
         except MinigraphError as error:
-            error.context.append(f"in module {position + 1} of {self.typename()}: {module!r}")
+            error.context.append(f"in module {position + 1} of {self.typename()}: {module.headline()}")
             raise
 
+    def headline(self) -> str:
+        return self.typename()
+
+    @retold
     def __repr__(self) -> str:
-        lines = [f"{self.typename()} {{"]
+        lines = [f"{self.headline()} {{"]
         for number, module in enumerate(self.modules, 1):
             lines.append(f"  ({number}): " + repr(module).replace("\n", "\n  "))
         return "\n".join([*lines, "}"])

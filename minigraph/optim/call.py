@@ -9,7 +9,7 @@ import numpy as np
 from minigraph.errors import ArgumentError, StateError, format_shape
 from minigraph.optim.objective import Feval, check_parameters, evaluate
 from minigraph.optim.options import Options
-from minigraph.tables import describe
+from minigraph.tables import describe, refuse_mask
 from minigraph.tensors import resize
 
 Table = dict[str, Any]
@@ -74,6 +74,7 @@ class Call:
         value = self.config.get(name)
         if value is None:
             return None
+        refuse_mask(value, f"config[{name!r}]")
         array = np.asarray(value)
         if array.dtype.kind not in "fiu" or array.shape != self.x.shape:
             raise ArgumentError(

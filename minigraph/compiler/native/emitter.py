@@ -126,7 +126,7 @@ class Emitter:
         renamed: dict[int, Union[int, float]] = {}
         operands: list[tuple[Value, Matrix]] = []
         for position, value in enumerate(op.inputs):
-            number = number_of(op, position) if op.primitive == "fused" else None
+            number = number_of(op, position)
             if number is not None:
                 renamed[position] = number
             else:
@@ -155,9 +155,8 @@ class Emitter:
         packed = self._m.slots.packed(op.inputs[1], op.attributes["transposed"])  # type: ignore[arg-type]
         base = op.inputs[2] if len(op.inputs) == 3 else None
         if base is not None and self._storage.based.get(op.output) is not base:
-            self._elementwise(
-                Op("copy", (base,), (op.output,)), place, rows, stretch
-            )
+            # Row by row, like the product: as a region, a single column would be one row.
+            self._along_rows(Op("copy2d", (base,), (op.output,)), place, rows, stretch)
         count = rows(y)
         kernel = self._gemm(count if isinstance(count, int) else None)
         first, second = place(op.inputs[0], x), place(op.output, y)

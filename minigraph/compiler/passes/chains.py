@@ -43,8 +43,12 @@ class Facts(NamedTuple):
     def links(self, op: Op, inner: Callable[[Value], bool]) -> list[Value]:
         """Return what ``op`` is made of, through operations like it whose result is ``inner``."""
         found: list[Value] = []
-        for value in op.inputs:
+        ahead = list(op.inputs[::-1])
+        while ahead:
+            value = ahead.pop()
             made = self.producers.get(value)
-            through = made is not None and made.primitive == op.primitive and inner(value)
-            found.extend(self.links(made, inner) if through and made else [value])
+            if made is not None and made.primitive == op.primitive and inner(value):
+                ahead.extend(made.inputs[::-1])
+            else:
+                found.append(value)
         return found

@@ -9,6 +9,7 @@ import numpy as np
 from minigraph.compiler.memory.storage import Frame
 from minigraph.compiler.numpy_executor.module_calls import Callees, OtherShape
 from minigraph.compiler.program.ir import Value
+from minigraph.compiler.program.primitives import kind_of
 from minigraph.compiler.running.executors import Programs
 from minigraph.compiler.specialise import BackwardPlan, Specialisation
 from minigraph.errors import StateError
@@ -26,16 +27,19 @@ class Run:
             state for states in specialisation._program.feedback.values() for state in states
         }
         self._frame: Optional[Frame] = None
-        self._pattern: Optional[list[bool]] = None
+        #: The gradients that the last ``backward`` was given, leaf by leaf of the output; ``None`` before.
+        self.given: Optional[list[Optional[np.ndarray]]] = None
         #: Whether a forward may draw random numbers.
-        self.draws = any(op.primitive in ("call", "draw") for op in specialisation.forward.program.ops)
+        self.draws = any(
+            kind_of(op).call or kind_of(op).draws for op in specialisation.forward.program.ops
+        )
         #: What the programs are bound to.
         self.parameters = specialisation.net.parameters()
 
     def forward(self, input: Any) -> Any:
         """Run the forward program and return its output."""
         spec = self.specialisation
-        self._pattern = None
+        self.given = None
         given = [np.asarray(leaf) for _, leaf in leaves(input)]
         frame = self._prepared()
         if self._returned(given, spec.input_values):
@@ -48,6 +52,11 @@ class Run:
                 np.copyto(target, array)
         self._forward()
         return map_table(lambda value: frame.arrays[value], spec.outputs)
+
+    def holds(self, input: Any) -> bool:
+        """Tell whether some of ``input`` lies where a forward writes: an output, handed in again."""
+        owners = set() if self._frame is None else {id(root(a)) for a in self._frame.arrays.values()}
+        return any(isinstance(leaf, np.ndarray) and id(root(leaf)) in owners for _, leaf in leaves(input))
 
     def _returned(self, given: Sequence[Any], targets: Sequence[Optional[Value]]) -> bool:
         """Whether something given is what an earlier call was given, handed through and back again.
@@ -79,32 +88,29 @@ class Run:
         """Run the backward program and return the gradient of the input."""
         spec, frame = self.specialisation, self._frame
         assert frame is not None
+        self.given = None
         given = _leaves_like(gradOutput, spec.outputs)
-        pattern = [leaf is not None for leaf in given]
-        plan = spec.backward(pattern, accumulate)
+        plan = spec.backward([leaf is not None for leaf in given], accumulate)
         executor = self._executor(plan)
         if self._returned(given, plan.seeds):
             given = [None if leaf is None else leaf.copy() for leaf in given]
-        for seed, leaf in zip(plan.seeds, given):
-            if seed in frame.arrays:  # else nothing reads it
-                np.copyto(frame.arrays[seed], leaf)
-        self._zero_carries(plan)
+        self._seed(plan, given)
         executor()
-        self._pattern = pattern
+        # What this program does not read, the accumulating one may: of that a copy is kept.
+        self.given = [
+            frame.arrays[seed] if seed in frame.arrays
+            else leaf if leaf is None or accumulate else leaf.copy()
+            for seed, leaf in zip(plan.seeds, given)
+        ]
         return self._gradients(plan)
 
     def accumulate(self) -> None:
         """Add the parameters' gradients for what ``backward`` was given last."""
-        spec, frame = self.specialisation, self._frame
-        if self._pattern is None:
+        if self.given is None:
             raise StateError("accGradParameters before updateGradInput: call backward(...)")
-        assert frame is not None
-        first, second = spec.backward(self._pattern, False), spec.backward(self._pattern)
-        executor = self._executor(second)
-        for mine, theirs in zip(first.seeds, second.seeds):
-            if mine in frame.arrays and theirs in frame.arrays:
-                np.copyto(frame.arrays[theirs], frame.arrays[mine])
-        self._zero_carries(second)
+        plan = self.specialisation.backward([leaf is not None for leaf in self.given])
+        executor = self._executor(plan)
+        self._seed(plan, self.given)
         executor()
 
     def _executor(self, plan: BackwardPlan) -> Callable[[], Any]:
@@ -115,11 +121,15 @@ class Run:
             self._backwards[key] = self._programs.bind(plan.plan, self._frame, True, self._callees)
         return self._backwards[key]
 
-    def _zero_carries(self, plan: BackwardPlan) -> None:
-        """No gradient comes from after the last time step."""
-        assert self._frame is not None
+    def _seed(self, plan: BackwardPlan, given: Sequence[Optional[np.ndarray]]) -> None:
+        """Hand a program the gradients of the outputs; none comes from after the last time step."""
+        frame = self._frame
+        assert frame is not None
+        for seed, leaf in zip(plan.seeds, given):
+            if leaf is not None and seed in frame.arrays:  # else nothing reads it
+                np.copyto(frame.arrays[seed], leaf)
         for (carry,) in plan.plan.program.feedback.values():
-            self._frame.at(carry, -1)[...] = 0
+            frame.at(carry, -1)[...] = 0
 
     def _gradients(self, plan: BackwardPlan) -> Any:
         frame, spec = self._frame, self.specialisation

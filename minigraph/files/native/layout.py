@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Mapping
+from typing import Mapping
 
 import numpy as np
 
-from minigraph.files.t7.modules import KEPT
+from minigraph.files.t7.values import KEPT
 from minigraph.nn import gModule
 from minigraph.nn.state import State
 from minigraph.rnn import Unroll
@@ -18,7 +18,7 @@ FORMAT, VERSION = "minigraph", 1
 DEEPEST = 100
 
 #: Attributes of every module that are told otherwise, belong to a pass, or are of use to Torch7 only.
-_COMMON = {"_arguments", "_type", "dtype", "output", "gradInput", KEPT}
+_COMMON = {"_arguments", "_holders", "_type", "dtype", "output", "gradInput", KEPT}
 
 #: Attributes that follow from the wiring (of a gModule) or the step (of an Unroll), by class.
 _DERIVED: dict[type, set[str]] = {
@@ -51,8 +51,3 @@ def checksum(graph: str, arrays: Mapping[str, np.ndarray]) -> str:
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
     return digest.hexdigest()
-
-
-def describe(module: Any) -> str:
-    """Return a short line that tells which module is meant."""
-    return repr(module).split("\n")[0].rstrip(" {")

@@ -40,6 +40,8 @@ class LookupTable(Module):
     Source: https://github.com/torch/nn/blob/master/doc/convolution.md#nn.LookupTable
     """
 
+    _torchVersion = 4
+
     def __init__(
         self,
         nIndex: int,
@@ -119,7 +121,7 @@ class LookupTable(Module):
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         rows = self._rows(input).ravel()
-        gradient = self._tensor(gradOutput, what="gradOutput").reshape(rows.size, -1)
+        gradient = self._tensor(gradOutput, what="gradOutput").reshape(rows.size, self.weight.shape[1])
         if self.paddingValue:
             kept = rows != self.paddingValue - 1
             rows, gradient = rows[kept], gradient[kept]

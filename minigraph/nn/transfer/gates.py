@@ -66,6 +66,8 @@ class GradientReversal(Module):
     Source: https://arxiv.org/abs/1409.7495
     """
 
+    _torchVersion = 2
+
     def __init__(self, lambda_: Optional[float] = None) -> None:
         super().__init__()
         self.setLambda(1 if lambda_ is None else lambda_)
