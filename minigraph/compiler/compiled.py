@@ -145,8 +145,8 @@ class Compiled(Container):
             self.net.accGradParameters(input, gradOutput, scale)
         else:
             run = self._ready()
-            tables = is_table(gradOutput) and is_table(self.output)
-            if run.given is not None and tables and len(gradOutput) != len(self.output):
+            tables = run.given is not None and is_table(gradOutput) and is_table(self.output)
+            if tables and len(gradOutput) != len(self.output):
                 fit_gradient(gradOutput, self.output)  # raises
             self._accumulating(scale, run.accumulate)
 

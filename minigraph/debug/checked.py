@@ -127,25 +127,30 @@ class CheckedInside(Checked):
 
 
 class _Bent:
-    """Makes a layer's output change by ``_backFactor`` times what it would, from its first output on."""
+    """Lets a layer's output follow its input by ``_backFactor``, counted from its first input on."""
 
     def __init__(self, layer: nn.Module) -> None:
-        self._layer, self._forward, self._first = layer, layer.updateOutput, None
+        self._layer, self._forward = layer, layer.updateOutput
+        self._input: Any = None
+        self._output: Any = None
         vars(layer)["updateOutput"] = self._updateOutput
 
     def straighten(self) -> None:
+        """Let it be as it was."""
         del vars(self._layer)["updateOutput"]
 
     def _updateOutput(self, input: Any) -> Any:
-        output = self._forward(input)
-        if self._first is None:
-            self._first = copy_table(output)
-        pairs = iter([(leaf, first) for (_, leaf), (_, first) in zip(leaves(output), leaves(self._first))])
-        slope = self._layer._backFactor
+        factor = self._layer._backFactor
+        if self._input is None:
+            self._input, self._output = copy_table(input), copy_table(self._forward(input))
+        output = self._forward(self._input if factor is None else input)
+        if factor is None:
+            return output
+        pairs = iter([(leaf, first) for (_, leaf), (_, first) in zip(leaves(output), leaves(self._output))])
 
         def follow(_: Any) -> Any:
             leaf, first = next(pairs)
-            return first + slope * (leaf - first)
+            return first + factor * (leaf - first)
 
         return map_table(follow, output)
 

@@ -168,8 +168,11 @@ class Module(State):
         raise GraphError(expecting_node_message(nodes, "inputs", 0))
 
     @property
-    def _backFactor(self) -> Number:
-        """What ``gradInput`` is as a multiple of the derivative; another than 1 only on purpose."""
+    def _backFactor(self) -> Optional[Number]:
+        """What ``gradInput`` is as a multiple of the output's derivative; another than 1 only on purpose.
+
+        ``None``: nothing goes back, of ``_penalty`` neither.
+        """
         return 1.0
 
     @property
