@@ -144,3 +144,26 @@ def test_no_words(executor: str, monkeypatch: pytest.MonkeyPatch) -> None:
     net, fast = pair(make)
     for count in (3, 0):
         agree(net, fast, [np.ones(count), randn(count, 2)], randn(count, 2))
+
+
+def tied() -> nn.gModule:
+    """An autoencoder whose second weight is the first one, transposed."""
+    x = nn.Identity()()
+    there, back = nn.Linear(3, 2, False), nn.Linear(2, 3, False)
+    back.weight, back.gradWeight = there.weight.T, there.gradWeight.T
+    return nn.gModule([x], [back(nn.Tanh()(there(x)))])
+
+
+@BOTH
+def test_transposed_parameters(executor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(executor, monkeypatch)
+    net, fast = pair(tied)
+    X, G = randn(4, 3), randn(4, 3)
+    for each in (net, fast):
+        each.zeroGradParameters()
+        each.forward(X)
+        each.backward(X, G, 0.5)
+        each.backward(X, G, -2)
+        each.getParameters()  # moves them
+        each.backward(X, G, 3)
+    same(fast.parameters()[1], net.parameters()[1])

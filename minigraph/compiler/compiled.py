@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any, Optional
 
+import numpy as np
+
 from minigraph.compiler.capture.signature import signature
 from minigraph.compiler.numpy_executor.module_calls import OtherShape
 from minigraph.compiler.program.primitives import Refused
@@ -180,9 +182,10 @@ class Compiled(Container):
             with self._following(self._ready()):
                 accumulation()
         finally:
-            for gradient, old in zip(gradients, before):
-                gradient *= scale
-                gradient += old
+            # All are read before any is written: some may be others, transposed.
+            after = [old + scale * gradient for gradient, old in zip(gradients, before)]
+            for gradient, new in zip(gradients, after):
+                np.copyto(gradient, new, casting="same_kind")
 
     def _following(self, run: Run) -> Any:
         """Return a context in which ``run`` works for the parameters as they are now."""
