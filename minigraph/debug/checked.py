@@ -62,9 +62,11 @@ class Checked:
         self._restore()
 
     def close(self) -> None:
-        """Leave the module as it was but for its buffers."""
+        """Leave the module as it was, what it keeps for others (the places of maxima) included."""
         for bent in self._bent:
             bent.straighten()
+        self._forward(copy_table(self.input))
+        self._restore()
 
     def _backward(self, input: Any, gradOutput: Any) -> None:
         self._module.backward(input, gradOutput)
@@ -119,10 +121,17 @@ class Checked:
 
 
 class CheckedInside(Checked):
-    """The same of a module inside a network, which calls the two halves of its backward itself."""
+    """The same of a module inside a network, which calls its parts itself: they may return nothing."""
+
+    def _forward(self, input: Any) -> Any:
+        random.setRNGState(self._state)
+        output = self._module.updateOutput(input)
+        self._module.output = self._module.output if output is None else output
+        return self._module.output
 
     def _backward(self, input: Any, gradOutput: Any) -> None:
-        self._module.gradInput = self._module.updateGradInput(input, gradOutput)
+        gradInput = self._module.updateGradInput(input, gradOutput)
+        self._module.gradInput = self._module.gradInput if gradInput is None else gradInput
         self._module.accGradParameters(input, gradOutput)
 
 
