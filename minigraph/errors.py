@@ -59,6 +59,10 @@ class InputError(MinigraphError, ValueError):
         self.got = got
 
 
+class NestingError(InputError):
+    """A table or a module is nested too deeply to be walked, or contains itself."""
+
+
 class StateError(MinigraphError, RuntimeError):
     """A call came at the wrong moment, or a saved activation is no longer what it was."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from golden_files import load, value
 from interop_cases import flat, largest
 from test_golden_graphs import build_graph
 
+import minigraph as mg
 from minigraph import interop, nn
-from minigraph.errors import ConversionError
+from minigraph.errors import ConversionError, InputError
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -149,6 +151,20 @@ def test_traced_modules_give_the_same_numbers() -> None:
     gradInput = net.backward(input, [gs[0].numpy(), [g.numpy() for g in gs[1:]]])
     assert largest(gradInput, [gradient.numpy() for gradient in wanted]) < 1e-12
     assert {"a", "cell", "cat"} <= {node.name for node in net.forwardnodes}
+
+
+@pytest.mark.parametrize("kind", ["add", "sub", "mul", "div"])
+def test_what_pytorch_would_expand_is_refused(kind: str, tmp_path: Any) -> None:
+    class Outer(tn.Module):
+        def forward(self, a: Any, b: Any) -> Any:
+            return getattr(operator, {"div": "truediv"}.get(kind, kind))(a, b)
+
+    net = interop.from_torch(Outer())
+    mg.save(tmp_path / "net", net)
+    for each in (net, mg.load(tmp_path / "net"), mg.compile(net)):
+        with pytest.raises(InputError, match="one shape.*4, 1.*1, 4"):
+            each.forward([np.ones((1, 4)), np.ones((4, 1))])
+        assert each.forward([np.ones((2, 4)), np.ones((2, 4))]).shape == (2, 4)
 
 
 class Attention(tn.Module):

@@ -186,6 +186,16 @@ def test_indices_and_shared_weights(tmp_path: Path) -> None:
     assert difference(net, path, np.array([4, 4, 1, 5, 3])) < 1e-6
 
 
+def test_weights_that_two_convolutions_share_are_written_once(tmp_path: Path) -> None:
+    first, second = nn.SpatialConvolution(3, 3, 3, 3), nn.SpatialConvolution(3, 3, 3, 3)
+    second.share(first, "weight")
+    net = nn.Sequential().add(first).add(nn.ReLU()).add(second)
+    x = np.random.default_rng(0).normal(size=(2, 3, 6, 6))
+    path = interop.to_onnx(net, tmp_path / "net.onnx", x)
+    assert [tuple(w.dims) for w in onnx.load(path).graph.initializer].count((3, 3, 3, 3)) == 1
+    assert difference(net, path, x) < 1e-6
+
+
 def sequences(batch: int, steps: int) -> list[np.ndarray]:
     rng = np.random.default_rng(batch + steps)
     return [rng.normal(size=(steps, batch, 3)), *(rng.normal(size=(batch, 4)) for _ in range(4))]

@@ -56,6 +56,8 @@ def edited(
     for name, value in facts.items():
         part = structure["options"] if name in structure["options"] else structure
         part[name] = value
+        if name == "learning_rate":  # an option, and a fact of the moment
+            structure[name] = value
     kept = {name: array for name, array in {**checkpoint.arrays, **arrays}.items() if array is not None}
     folder.mkdir(exist_ok=True)
     text.write_checkpoint(folder / "latest.safetensors", kept, structure)
@@ -84,12 +86,13 @@ def test_parameters_are_counted_before_they_are_made(model: str, layers: int, si
     ({"iteration": -1}, "iteration must be a whole number, it is -1"),
     ({"iteration": "x"}, "cannot be read: its iteration is 'x'|iteration must be a whole number"),
     ({"position": 1.5}, "position must be a whole number, it is 1.5"),
-    ({"learning_rate": "fast"}, "--learning-rate must be a finite number|learning_rate must be a number"),
+    ({"learning_rate": "fast"}, "learning_rate must be a number, at least 0, it is 'fast'"),
+    ({"learning_rate": 10**400}, "learning_rate must be a number, at least 0, it is 1000"),
     ({"options": []}, r"options must be a table, it is \[\]"),
     ({"rnn_size": "big"}, "--rnn-size must be a whole number, at least 1; got 'big'"),
     ({"num_layers": [2]}, "--num-layers must be a whole number"),
     ({"num_layers": 10**100}, "--num-layers must be at most 9007199254740992"),
-    ({"grad_clip": 10**400}, "--grad-clip must be a finite number"),
+    ({"grad_clip": 10**400}, "--grad-clip must be at most 9007199254740992"),
     ({"dtype": {}}, "--dtype must be one of float32, float64"),
     ({"digest": None}, "digest must be text, it is None"),
     ({"init_from": 3}, "init_from must be text or nothing, it is 3"),

@@ -18,6 +18,7 @@ from minigraph.compiler.running.run import Run
 from minigraph.compiler.running.validity import Watch
 from minigraph.compiler.specialise import Specialisation
 from minigraph.errors import ArgumentError, MinigraphError, StateError
+from minigraph.nesting import retold
 from minigraph.nn import gModule
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
@@ -155,6 +156,7 @@ class Compiled(Container):
                 fit_gradient(gradOutput, self.output)  # raises
             self._accumulating(scale, run.accumulate)
 
+    @retold
     @exclusive
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one program."""
@@ -247,6 +249,9 @@ class Compiled(Container):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_known": {}, "_watch": None, "_current": None}
+
+    def headline(self) -> str:
+        return f"compiled {self.net.headline()}"
 
     def __repr__(self) -> str:
         return f"compiled {self.net!r}"

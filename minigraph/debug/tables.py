@@ -12,6 +12,7 @@ from minigraph.debug.measure import shape_text
 from minigraph.debug.report import Report, group, line, text_table
 from minigraph.debug.structure import Slot, input_structure, output_structure
 from minigraph.errors import ArgumentError
+from minigraph.nesting import retold
 from minigraph.tables import Path, format_path, format_python_path, is_table
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ _HEADERS = (
 _OPTIONAL = ("shape", "dtype", "{1} dtype")
 
 
+@retold
 def tables(net: nn.gModule) -> TablesReport:
     """Return which entry of ``input``, ``output``, ``gradOutput`` and ``gradInput`` is whose.
 

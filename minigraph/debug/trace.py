@@ -11,6 +11,7 @@ from minigraph.debug.names import named_parameters
 from minigraph.debug.trace_data import Trace, UnrollTrace
 from minigraph.debug.trace_recorder import Recorder, TimeShares, parameter_traces
 from minigraph.errors import ArgumentError
+from minigraph.nesting import retold
 from minigraph.nn.observer import Observer
 from minigraph.rnn.unroll import Unroll
 from minigraph.tables import map_table
@@ -20,6 +21,7 @@ from minigraph.tables import map_table
 def trace(net: nn.gModule, input: Any, gradOutput: Any = None) -> Trace: ...
 @overload
 def trace(net: Unroll, input: Any, gradOutput: Any = None) -> UnrollTrace: ...
+@retold
 def trace(
     net: Union[nn.gModule, Unroll], input: Any, gradOutput: Any = None
 ) -> Union[Trace, UnrollTrace]:

@@ -19,11 +19,13 @@ from minigraph.drawing.svg_labels import labelled_svg
 from minigraph.errors import DrawingError
 from minigraph.files.atomic import write_text
 from minigraph.graph import Graph, Node, NodeData
+from minigraph.nesting import retold
 from minigraph.nn.gmodule import gModule
 
 PathLike = Union[str, "os.PathLike[str]"]
 
 
+@retold
 def dot(graph: Union[Graph, gModule], title: str = "", name: Optional[PathLike] = None) -> Path:
     """Write ``name.dot`` and ``name.svg`` of a graph (``net.fg``, ``net.bg``) or a network.
 
@@ -39,6 +41,7 @@ def dot(graph: Union[Graph, gModule], title: str = "", name: Optional[PathLike] 
     return _write(Path(f"{base}.svg"), labelled_svg(render_svg(source), picture))
 
 
+@retold
 def draw(what: Any, path: PathLike, backward: bool = False, title: str = "") -> Path:
     """Write the picture of a network, a graph or a trace and return its path.
 

@@ -158,7 +158,7 @@ class Node:
         if self.name:
             return self.name
         if data.module is not None:
-            return repr(data.module).split("\n")[0].rstrip(" {")
+            return data.module.headline()
         if data.role == "split":
             return "<split>"
         if data.role == "select":
@@ -171,7 +171,7 @@ class Node:
         """Return a line for messages: name, number, module and source line."""
         number = f"node {self.id}" if self.id else "node"
         name = f" '{self.name}'" if self.name else ""
-        what = repr(self.module).split("\n")[0].rstrip(" {") if self.module else self.title()
+        what = self.module.headline() if self.module else self.title()
         return f"{number}{name}: {what}, made at {self.location}"
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from minigraph.interop.extras import require
+from minigraph.nesting import retold
 
 __all__ = [
     "from_torch", "load_torch", "save_torch", "to_graphml", "to_networkx", "to_onnx", "to_torch",
@@ -19,6 +20,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@retold
 def to_torch(net: Any) -> Any:
     """Return ``net`` as a ``torch.fx.GraphModule`` that gives the same numbers and can be trained.
 
@@ -38,6 +40,7 @@ def to_torch(net: Any) -> Any:
     return torch_export.to_torch(net)
 
 
+@retold
 def save_torch(net: Any, path: Any) -> tuple[Path, Path]:
     """Write ``net`` for someone who has only PyTorch; return the paths of the two files.
 
@@ -91,6 +94,7 @@ def from_torch(module: Any) -> Any:
     return torch_import.from_torch(module)
 
 
+@retold
 def to_onnx(
     net: Any, path: Any, example_input: Any, *, dtype: Any = "float32", unrolled: bool = False
 ) -> Path:
@@ -114,6 +118,7 @@ def to_onnx(
     return export.to_onnx(net, path, example_input, dtype, unrolled)
 
 
+@retold
 def to_networkx(net: Any) -> Any:
     """Return the forward graph of a gModule for networkx, with what the last forward left.
 
@@ -125,6 +130,7 @@ def to_networkx(net: Any) -> Any:
     return graphml.to_networkx(net)
 
 
+@retold
 def to_graphml(net: Any, path: Any) -> Path:
     """Write the forward graph of a gModule as GraphML, whole or not at all; return the path.
 

@@ -76,8 +76,7 @@ class Walker:
         raise Unconvertible(f"{self.target} has no counterpart of {module.typename()}")
 
     def _note(self, module: Any, reason: str) -> None:
-        first = repr(module).split("\n")[0].rstrip(" {")
-        self.reasons.append((" in ".join([*reversed(self._where)]) or first, reason))
+        self.reasons.append((" in ".join([*reversed(self._where)]) or module.headline(), reason))
 
     def check(self) -> None:
         """Raise ``ConversionError`` if anything could not be converted."""
@@ -130,7 +129,7 @@ class Walker:
     def child(self, container: Any, position: int, value: Any, name: str) -> Any:
         """Convert one module of a container."""
         module = container.modules[position]
-        self._where.append(f"module {position + 1} of {container.typename()}: {_first(module)}")
+        self._where.append(f"module {position + 1} of {container.typename()}: {module.headline()}")
         scope = name if name and not _plain(name, container) else ""
         value = self.convert(module, value, f"{scope}_{type_name(module)}" if scope else type_name(module))
         self._where.pop()
@@ -143,10 +142,6 @@ class Walker:
                 raise Unconvertible(f"a table of {count} entries is needed, this one has {len(value)}")
             return list(value)
         return [self.entry(value, position, f"{name}_{position + 1}") for position in range(count)]
-
-
-def _first(module: Any) -> str:
-    return repr(module).split("\n")[0].rstrip(" {")
 
 
 def _plain(name: str, container: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Iterator, Optional, TypeVar
 
 from minigraph.errors import ArgumentError, MinigraphError, check_dimension
+from minigraph.nesting import retold
 from minigraph.nn.module import Arrays, Module, Number, Pair
 from minigraph.nn.state import distinct, held
 from minigraph.tables import check_gradInput
@@ -66,23 +67,26 @@ class Container(Module):
         params: Arrays = []
         gradParams: Arrays = []
         seen: set[tuple[int, int]] = set()
-        for module in self.modules:
+
+        def gather(module: Module) -> None:
             for parameter, gradient in zip(*module.parameters()):
                 pair = (id(parameter), id(gradient))
                 if pair not in seen:
                     seen.add(pair)
                     params.append(parameter)
                     gradParams.append(gradient)
+
+        self.applyToModules(gather)
         return params, gradParams
 
+    @retold
     def applyToModules(self, callback: Callable[[Module], Any]) -> None:
         """Call ``callback(module)`` on each module held, not on those further down."""
         for module in self.modules:
             callback(module)
 
     def zeroGradParameters(self) -> None:
-        for module in self.modules:
-            module.zeroGradParameters()
+        self.applyToModules(lambda module: module.zeroGradParameters())
 
     def _step(self, learningRate: Number, done: set[Pair]) -> None:
         # A container that names its own parameters (WeightNorm) is stepped like a layer.
@@ -99,19 +103,16 @@ class Container(Module):
                 done |= mine
 
     def reset(self: Self, stdv: Optional[Number] = None) -> Self:
-        for module in self.modules:
-            module.reset(stdv)
+        self.applyToModules(lambda module: module.reset(stdv))
         return self
 
     def _switch(self: Self, train: bool) -> Self:
-        for module in self.modules:
-            module.training() if train else module.evaluate()
+        self.applyToModules(lambda module: module.training() if train else module.evaluate())
         return super()._switch(train)
 
     def clearState(self: Self) -> Self:
         super().clearState()
-        for module in self.modules:
-            module.clearState()
+        self.applyToModules(lambda module: module.clearState())
         return self
 
     def share(self: Self, other: Module, *names: str) -> Self:
@@ -131,7 +132,9 @@ class Container(Module):
         return replaced
 
     def listModules(self) -> list[Module]:
-        return [self, *(below for module in self.modules for below in module.listModules())]
+        found: list[Module] = [self]
+        self.applyToModules(lambda module: found.extend(module.listModules()))
+        return found
 
     def _walk(self, holder: Module) -> Iterator[tuple[Module, Module]]:
         yield self, holder
@@ -155,11 +158,15 @@ class Container(Module):
                 check_gradInput(result, arguments[0], module._author)
             return result
         except MinigraphError as error:
-            error.context.append(f"in module {position + 1} of {self.typename()}: {module!r}")
+            error.context.append(f"in module {position + 1} of {self.typename()}: {module.headline()}")
             raise
 
+    def headline(self) -> str:
+        return self.typename()
+
+    @retold
     def __repr__(self) -> str:
-        lines = [f"{self.typename()} {{"]
+        lines = [f"{self.headline()} {{"]
         for number, module in enumerate(self.modules, 1):
             lines.append(f"  ({number}): " + repr(module).replace("\n", "\n  "))
         return "\n".join([*lines, "}"])

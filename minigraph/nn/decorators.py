@@ -14,6 +14,7 @@ import numpy as np
 from minigraph.errors import ArgumentError, NumberError, check_dimension
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module, Number
+from minigraph.nn.state import State
 from minigraph.tables import describe, leaves, map_table
 from minigraph.tensors import TENSOR_TYPES
 
@@ -36,6 +37,8 @@ class Decorator(Container):
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: Number = 1.0) -> None:
         self._run(0, "accGradParameters", input, gradOutput, scale)
+
+    headline = State.headline
 
     def __repr__(self) -> str:
         return f"{self.typename()} @ {self.modules[0]!r}"

@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar
 
 import numpy as np
 
+from minigraph import nesting
 from minigraph.errors import ArgumentError, GraphError, StateError
 from minigraph.graph import Node, NodeData, check_nodes, expecting_node_message, shown
 from minigraph.memory import Region, address, root
@@ -62,11 +63,14 @@ class Module(State):
 
         Raises ``StateError`` while another thread runs the module.
         """
-        turn = take_turn(self)
         try:
-            return self._evaluate(input)
-        finally:
-            turn.release()
+            turn = take_turn(self)
+            try:
+                return self._evaluate(input)
+            finally:
+                turn.release()
+        except nesting.CAUSES as error:
+            nesting.retell(error, {"self": self, "input": input})
 
     def _evaluate(self, input: Any) -> Any:
         """Run ``updateOutput``; keep and return the output."""
@@ -83,14 +87,17 @@ class Module(State):
         output, with ``None`` anywhere for a zero gradient. Raises ``StateError`` before a
         forward and ``InputError`` where ``gradOutput`` does not fit the output.
         """
-        turn = take_turn(self)
         try:
-            gradOutput = self._fitGradOutput(gradOutput)
-            gradInput = self._differentiate(input, gradOutput)
-            self.accGradParameters(input, gradOutput, scale)
-            return gradInput
-        finally:
-            turn.release()
+            turn = take_turn(self)
+            try:
+                gradOutput = self._fitGradOutput(gradOutput)
+                gradInput = self._differentiate(input, gradOutput)
+                self.accGradParameters(input, gradOutput, scale)
+                return gradInput
+            finally:
+                turn.release()
+        except nesting.CAUSES as error:
+            nesting.retell(error, {"self": self, "gradOutput": gradOutput})
 
     def _differentiate(self, input: Any, gradOutput: Any) -> Any:
         """Run ``updateGradInput``; keep and return the gradient."""
@@ -161,6 +168,24 @@ class Module(State):
         if isinstance(nodes, (list, tuple)):
             return self(list(nodes))
         raise GraphError(expecting_node_message(nodes, "inputs", 0))
+
+    @property
+    def _backFactor(self) -> Optional[Number]:
+        """What ``gradInput`` is as a multiple of the output's derivative; another than 1 only on purpose.
+
+        ``None``: nothing goes back, of ``_penalty`` neither.
+        """
+        return 1.0
+
+    @property
+    def _penalty(self) -> Number:
+        """What the last forward adds to the loss beside its output."""
+        return 0.0
+
+    @property
+    def _fixed(self) -> Arrays:
+        """Views of the parts of parameters that get no gradient on purpose."""
+        return []
 
     # -- parameters ------------------------------------------------------------------------
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from minigraph.errors import GraphError
 from minigraph.graph import Node, expecting_node_message
+from minigraph.nesting import retold
 from minigraph.nn.identity import Identity, JustTable
 
 
+@retold
 def nest(*items: Any) -> Node:
     """Return a node whose output is the nested table of these nodes: ``nest(a, [b], c)``.
 

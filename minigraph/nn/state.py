@@ -10,6 +10,7 @@ import numpy as np
 from minigraph.errors import InputError, StateError, format_shape
 from minigraph.memory import Region, Relocation
 from minigraph.memory.flat import Placed, retire
+from minigraph.nesting import retold
 from minigraph.nn import sharing
 from minigraph.tables import as_numeric, describe, describe_table, format_path, is_table
 from minigraph.tensors import TENSOR_TYPES, check_module_type, getdefaulttensortype
@@ -146,6 +147,7 @@ class State:
         known.add(id(self))
         return self
 
+    @retold
     def _copy(self: Self, keep: Callable[[np.ndarray], bool]) -> Self:
         """Deep copy; arrays that ``keep`` accepts are shared, views of one buffer stay views."""
         relocate = Relocation(np.copy)
@@ -166,6 +168,11 @@ class State:
             for name, value in vars(self).items()
         }
 
+    def __copy__(self) -> Any:
+        made = type(self).__new__(type(self))
+        vars(made).update(vars(self))
+        return made
+
     def _leave(self) -> None:
         """Let go of the buffers of the thread that ran this before; it may still read them."""
         self.clearState()
@@ -174,6 +181,7 @@ class State:
         """Return what is written to files and shown: this, or what it only runs in another way."""
         return self
 
+    @retold
     def _owners(self, casting: bool = False) -> list["State"]:
         """Return every module reachable through attributes, this one first.
 
@@ -191,6 +199,10 @@ class State:
     def typename(cls) -> str:
         """Return Torch's name of the type: ``'nn.Linear'``; a class of your own keeps its name."""
         return f"nn.{cls.__name__}" if cls.__module__.startswith("minigraph.nn") else cls.__name__
+
+    def headline(self) -> str:
+        """Return the first line of what is printed, which tells in messages which module is meant."""
+        return repr(self).split("\n")[0]
 
     def __repr__(self) -> str:
         """Return what Torch prints: the type name, and the sizes where they matter."""

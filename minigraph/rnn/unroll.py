@@ -13,6 +13,7 @@ import numpy as np
 
 from minigraph.errors import ArgumentError, GraphError, InputError, MinigraphError, StateError
 from minigraph.graph import Node
+from minigraph.nesting import retold
 from minigraph.nn.container import Container
 from minigraph.nn.gmodule import gModule, wrong_count
 from minigraph.nn.threads import exclusive
@@ -133,6 +134,7 @@ class Unroll(Container):
         """
         return self._goBack(gradOutput)
 
+    @retold
     @exclusive
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one walk back through time.
@@ -312,9 +314,9 @@ class Unroll(Container):
         self._forget()
         return self
 
-    def __repr__(self) -> str:
+    def headline(self) -> str:
         fed = ", ".join(f"{source} -> {target}" for source, target in self.feedback.items())
-        return super().__repr__().replace(" {", f" ({fed}) {{" if fed else " {", 1)
+        return f"{self.typename()} ({fed})" if fed else self.typename()
 
 
 def _listed(value: Any, count: int) -> Any:

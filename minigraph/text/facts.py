@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Callable, Optional
 
@@ -20,7 +21,7 @@ _WANTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "iteration": (_whole, "a whole number"),
     "position": (_whole, "a whole number"),
     "learning_rate": (
-        lambda value: type(value) in (int, float) and 0 <= value < float("inf"), "a number, at least 0"
+        lambda value: type(value) in (int, float) and 0 <= value <= sys.float_info.max, "a number, at least 0"
     ),
     "options": (lambda value: isinstance(value, dict), "a table"),
     "vocabulary": (

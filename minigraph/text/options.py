@@ -6,7 +6,6 @@ Source: https://github.com/karpathy/char-rnn (train.lua)
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Callable, Mapping
 
@@ -15,8 +14,7 @@ from minigraph.errors import ArgumentError
 MODELS = ("lstm", "gru", "rnn")
 DTYPES = ("float32", "float64")
 
-_LARGEST_WHOLE = 2**53
-_LARGEST = sys.float_info.max  # what a whole number may exceed
+_LARGEST_WHOLE = 2**53  # of any option: floats hold all up to it
 
 
 def _option(
@@ -43,7 +41,7 @@ def _number(
 ) -> Any:
     return _option(
         default, words, allowed,
-        lambda value: isinstance(value, (int, float)) and abs(value) <= _LARGEST and fits(value), same_run,
+        lambda value: isinstance(value, (int, float)) and fits(value), same_run,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Mapping
+from typing import Mapping
 
 import numpy as np
 
@@ -51,8 +51,3 @@ def checksum(graph: str, arrays: Mapping[str, np.ndarray]) -> str:
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
     return digest.hexdigest()
-
-
-def describe(module: Any) -> str:
-    """Return a short line that tells which module is meant."""
-    return repr(module).split("\n")[0].rstrip(" {")

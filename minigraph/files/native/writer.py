@@ -11,15 +11,17 @@ import numpy as np
 from minigraph.errors import FormatError
 from minigraph.files.atomic import AnyPath, replacing
 from minigraph.files.native.container import DTYPES, write_safetensors
-from minigraph.files.native.layout import DEEPEST, FORMAT, VERSION, checksum, describe, unsaved
+from minigraph.files.native.layout import DEEPEST, FORMAT, VERSION, checksum, unsaved
 from minigraph.files.registry import name_of
 from minigraph.memory import address, root
+from minigraph.nesting import retold
 from minigraph.nn import gModule
 from minigraph.nn.state import State
 from minigraph.rnn import Unroll
 from minigraph.tables import refuse_mask
 
 
+@retold
 def save(path: AnyPath, net: Any) -> None:
     """Write a module or criterion (or a list or dict of them) to ``path``, for ``load``.
 
@@ -148,11 +150,11 @@ class _Writer:
         name = name_of(type(module))
         if name is None:
             raise FormatError(
-                f"{where} is {describe(module)} of the class {type(module).__qualname__}, which files "
+                f"{where} is {module.headline()} of the class {type(module).__qualname__}, which files "
                 "may not name: put @mg.files.register above the class"
             )
         if id(module) in self._open:
-            raise FormatError(f"{where} is {describe(module)}, which holds itself")
+            raise FormatError(f"{where} is {module.headline()}, which holds itself")
         if len(self._open) == DEEPEST:
             raise FormatError(f"{where}: modules nested more than {DEEPEST} deep")
         self._open.append(id(module))

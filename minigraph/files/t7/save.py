@@ -24,6 +24,7 @@ from minigraph.files.t7.types import BOOLEAN, NAMES, NIL, NUMBER, STRING, TABLE,
 from minigraph.files.t7.values import Key, Storage, UnknownObject
 from minigraph.graph import Edge, Graph, Node
 from minigraph.memory import address, root
+from minigraph.nesting import retold
 from minigraph.nn.state import State
 from minigraph.tables import is_table, refuse_mask
 
@@ -32,6 +33,7 @@ Parts = Iterator[tuple[Any, Optional[str]]]
 _MOST_INT = 2**31 - 1
 
 
+@retold
 def save_t7(
     path: AnyPath, obj: Any, mode: str = "binary", referenced: bool = True
 ) -> None:

@@ -87,7 +87,7 @@ class Writer:
                 name = self.name_of(value)
                 self._known[value] = self.add("Cast", [self.conditions[value]], name, to=self.kind)
             elif isinstance(value, Parameter):
-                self._known[value] = self._parameter(value)
+                self._known[value] = self._shared(value.array, value.name)
             else:
                 return self._constant(value)
         return self._known[value]
@@ -96,12 +96,12 @@ class Writer:
         """Return what a value shall be called."""
         return dotted(value.name or self.op.primitive)
 
-    def _parameter(self, value: Parameter) -> str:
-        array = value.array
+    def _shared(self, array: np.ndarray, name: str) -> str:
+        """Return the name of numbers that are written once wherever the same memory is used."""
         key = (address(array), array.shape, array.strides)
         if key not in self._made:
             self._kept.append(array)
-            self._made[key] = self.weight(array, value.name)
+            self._made[key] = self.weight(array, name)
         return self._made[key]
 
     def _constant(self, value: Any) -> str:
@@ -127,12 +127,11 @@ class Writer:
     def number(self, array: Any, name: str = "constant") -> str:
         """Return the name of a constant; equal small ones are written once."""
         array = np.asarray(array)
-        key = (array.dtype.kind, array.shape, array.tobytes()) if array.size <= 16 else None
-        if key is None or key not in self._made:
-            made = self.weight(array, name)
-            if key is None:
-                return made
-            self._made[key] = made
+        if array.size > 16:
+            return self._shared(array, name)
+        key = (array.dtype.kind, array.shape, array.tobytes())
+        if key not in self._made:
+            self._made[key] = self.weight(array, name)
         return self._made[key]
 
     def integers(self, *numbers: int) -> str:

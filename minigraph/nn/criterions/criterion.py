@@ -12,6 +12,7 @@ import numpy as np
 
 from minigraph.errors import InputError, StateError, format_shape
 from minigraph.graph import Node
+from minigraph.nesting import retold
 from minigraph.nn.module import Module
 from minigraph.nn.state import State, held
 from minigraph.nn.threads import exclusive
@@ -46,11 +47,13 @@ class Criterion(State):
         """Compute, keep and return the gradient of the loss with respect to ``input``."""
         raise TypeError(f"{self.typename()} does not define updateGradInput(input, target)")
 
+    @retold
     @exclusive
     def forward(self, input: Any, target: Any = None) -> float:
         """Return the loss, a Python float; a few criterions have no target."""
         return self.updateOutput(input, target)
 
+    @retold
     @exclusive
     def backward(self, input: Any, target: Any = None) -> Any:
         """Return the gradient of the loss; raises StateError before a forward."""

@@ -81,6 +81,10 @@ class LookupTable(Module):
         self.shouldScaleGradByFreq = True
         return self
 
+    @property
+    def _fixed(self) -> list[np.ndarray]:
+        return [self.weight[self.paddingValue - 1]] if self.paddingValue else []
+
     def reset(self, stdv: Optional[float] = None) -> "LookupTable":
         """Draw the weight from normal(0, stdv), stdv 1 by default."""
         generator.fillNormal(self.weight, 0.0, stdv or 1.0)

@@ -21,6 +21,8 @@ class _Combination(Module):
 
     #: The number of entries the table must have (``None`` for any).
     _count: Optional[int] = None
+    #: Whether other shapes are refused: where PyTorch would expand them, elements mean other things.
+    sameShape: bool = False
 
     def _alike(self, input: Any) -> list[np.ndarray]:
         """Return the entries, all in the shape of the first."""
@@ -30,7 +32,14 @@ class _Combination(Module):
         shape = entries[0].shape
         for position, entry in enumerate(entries):
             if entry.shape != shape:
-                entries[position] = in_shape_of(self, entry, entries[0], format_path((position,), "input"))
+                where = format_path((position,), "input")
+                if self.sameShape:
+                    raise InputError(
+                        f"{self!r} expects tensors of one shape (sameShape): {where} has shape "
+                        f"{format_shape(entry.shape)}, input[1] {format_shape(shape)}",
+                        where, shape, entry.shape,
+                    )
+                entries[position] = in_shape_of(self, entry, entries[0], where)
         return entries
 
     def _entries(self, input: Any) -> list[np.ndarray]:

@@ -72,6 +72,10 @@ class GradientReversal(Module):
         super().__init__()
         self.setLambda(1 if lambda_ is None else lambda_)
 
+    @property
+    def _backFactor(self) -> float:
+        return -self.lambda_
+
     def setLambda(self, lambda_: float) -> "GradientReversal":
         """Set the factor of the reversed gradient and return the module."""
         self.lambda_ = lambda_
