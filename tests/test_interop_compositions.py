@@ -59,7 +59,7 @@ def test_weights_are_normalised_in_torch_s_layout(name: str, tmp_path: Path) -> 
     build, shape = WEIGHT_NORMS[name]
     mg.manualSeed(1)
     net = build()
-    net.g *= normal(net.g.size) + 3
+    net.g *= normal(*net.g.shape) + 3
     same_as_in_torch(net, normal(*shape), tmp_path)
     names = [name for name, _ in interop.to_torch(net).named_parameters()]
     assert sorted(name.split(".")[-1] for name in names) == ["bias", "g", "v"]

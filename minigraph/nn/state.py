@@ -294,19 +294,21 @@ def _short(module: State) -> str:
 
 
 def _collect(value: Any, found: dict[int, State], casting: bool) -> None:
-    """Gather modules reachable from a module's attributes through lists and dicts."""
-    if isinstance(value, State):
-        if id(value) not in found:
+    """Gather modules reachable from a module's attributes through lists and dicts, parents first."""
+    left = [value]
+    while left:
+        value = left.pop()
+        entries: Any = value
+        if isinstance(value, State):
+            if id(value) in found:
+                continue
             found[id(value)] = value
-            if value._castsBelow or not casting:
-                below = [held for name, held in vars(value).items() if name != "_arguments"]
-                _collect(below, found, casting)
-    elif isinstance(value, (list, tuple)):
-        for entry in value:
-            if isinstance(entry, _HOLDERS):  # most hold nothing: no call for those
-                _collect(entry, found, casting)
-    elif isinstance(value, dict):
-        _collect(list(value.values()), found, casting)
+            if casting and not value._castsBelow:
+                continue
+            entries = [held for name, held in vars(value).items() if name != "_arguments"]
+        elif isinstance(value, dict):
+            entries = list(value.values())
+        left.extend(entry for entry in reversed(entries) if isinstance(entry, _HOLDERS))
 
 
 _HOLDERS = (State, list, tuple, dict)
