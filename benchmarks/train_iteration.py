@@ -63,7 +63,8 @@ def pytorchs(net: Any, start: Any, source: Any) -> Iteration:
     """Return PyTorch's iteration: ``net(x, state)`` gives log-probabilities ``(T*B, V)`` and a state."""
     import torch
 
-    xs, ys = (torch.from_numpy(array - 1) for array in (source.batches.x, source.batches.y))
+    laid = source.batches.x, source.batches.y
+    xs, ys = (torch.stack([torch.from_numpy(batch) for batch in batches]) - 1 for batches in laid)
     optimiser = torch.optim.RMSprop(net.parameters(), lr=RATE, alpha=DECAY, eps=1e-8)
     state, position = start, 0
 

@@ -40,7 +40,7 @@ BY_PLACE = {
     "nn.gmodule": "nngraph", "nn.identity": "nngraph",
 }
 LEFT_OUT = {
-    "GPU, GPUParallelTable, DataParallelTable": "GPU plumbing: there is no GPU tensor here",
+    "GPUParallelTable, DataParallelTable": "GPU plumbing: there is no GPU tensor here",
     "Jacobian, SparseJacobian, hessian": "test tools of Torch; `mg.debug.gradcheck` takes their place",
 }
 
@@ -63,8 +63,12 @@ def golden_types() -> set[str]:
             yield from types(child)
 
     folder = ROOT / "tests" / "golden"
-    cases = json.loads((folder / "modules.json").read_text())
-    specs = [case["spec"] for case in cases["modules"] + cases["criterions"]]
+    specs = [
+        case["spec"]
+        for file in ("modules.json", "modules_more.json")
+        for name, cases in json.loads((folder / file).read_text()).items() if name != "disputed"
+        for case in cases
+    ]
     for graph in json.loads((folder / "graphs.json").read_text()):
         specs += [node["module"] for node in graph["nodes"] if "module" in node]
     return {name for spec in specs for name in types(spec)} | {"gModule"}

@@ -56,11 +56,8 @@ def _is_public(name: str, value: Any) -> bool:
 
 
 def _names_of(module: ModuleType) -> list[str]:
-    """Return the public names of a module: its ``__all__``, or what it defines itself."""
-    if hasattr(module, "__all__"):
-        return list(module.__all__)
-    public = [(name, value) for name, value in vars(module).items() if _is_public(name, value)]
-    return [name for name, value in public if value.__module__ == module.__name__]
+    """Return the public classes and functions of a room."""
+    return [name for name in module.__all__ if _is_public(name, getattr(module, name))]
 
 
 def _layers(places: tuple[str, ...]) -> Iterator[str]:

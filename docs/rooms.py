@@ -33,6 +33,7 @@ IDEAS = {
     "files": (".t7, native files", "tools"),
     "interop": ("PyTorch, ONNX, GraphML", "tools"),
     "setdebug": ("the debug mode", "tools"),
+    "notebook": ("what Jupyter shows", "tools"),
     "text": ("the language model", "top"),
     "cli": ("the command line", "top"),
 }

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from typing import Optional, Sequence
 
+__all__ = [
+    "ArgumentError", "ConversionError", "DrawingError", "FormatError", "GraphError", "InputError",
+    "MinigraphError", "MissingExtraError", "NodeError", "NumberError", "StateError", "T7Error",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class MinigraphError(Exception):
     """Base of every error that minigraph raises on purpose.

@@ -18,8 +18,20 @@ import numpy as np
 from minigraph.errors import ArgumentError
 from minigraph.tensors import TENSOR_TYPES, getdefaulttensortype
 
+__all__ = [
+    "Generator", "bernoulli", "cauchy", "exponential", "generator", "geometric", "getRNGState",
+    "initialSeed", "logNormal", "manualSeed", "multinomial", "normal", "rand", "randn", "random",
+    "randperm", "seed", "setRNGState", "uniform",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _TWO_PI = 2.0 * math.pi
 _SCALE = 1.0 / 4294967296.0
+_WORDS = 624
 
 
 class Generator:
@@ -54,11 +66,11 @@ class Generator:
 
     def setRNGState(self, state: dict[str, Any]) -> None:
         """Continue from a state that ``getRNGState`` returned."""
+        key, position = np.asarray(state["key"], np.uint32), int(state["pos"])
+        if key.shape != (_WORDS,) or not 0 <= position <= _WORDS:  # NumPy would read beyond its words
+            raise ArgumentError(f"no state of a generator: {key.shape} words, the next one at {position}")
         self.initialSeed = state["seed"]
-        self._bits.state = {
-            "bit_generator": "MT19937",
-            "state": {"key": np.asarray(state["key"], np.uint32), "pos": int(state["pos"])},
-        }
+        self._bits.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": position}}
         spare = state["spare"]
         self._spare = None if spare is None else (float(spare[0]), float(spare[1]))
 

@@ -12,6 +12,17 @@ import numpy as np
 
 from minigraph.errors import InputError, format_shape
 
+__all__ = [
+    "Path", "add_tables", "as_numeric", "check_numeric", "copy_into", "copy_table", "describe",
+    "fill_none", "fit_gradient", "format_path", "format_python_path", "has_none", "is_table",
+    "leaves", "map_table", "zeros_like",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Path = tuple[int, ...]
 
 
@@ -57,6 +68,14 @@ def describe(value: Any) -> str:
     return f"{type(value).__name__} {value!r}" if np.isscalar(value) else type(value).__name__
 
 
+def describe_table(table: Any) -> str:
+    """Say what stands where a tensor is meant: a list of numbers is told from a table of tensors."""
+    numbers = [isinstance(leaf, (int, float, np.number)) for _, leaf in leaves(table)]
+    if numbers and all(numbers):
+        return f"a list of numbers, which is a table here: write np.array({map_table(float, table)!r:.60})"
+    return f"a table {describe(table)}"
+
+
 def copy_table(table: Any) -> Any:
     """Return a table of copies; the arrays share no memory with those of ``table``."""
     return map_table(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, table)
@@ -88,8 +107,8 @@ def add_tables(first: Any, second: Any, buffer: Any = None) -> Any:
     if is_table(first):
         old = _entries(buffer, len(first))
         return [add_tables(a, b, c) for a, b, c in zip(first, second, old)]
-    if not isinstance(first, np.ndarray):
-        return first + second
+    if not isinstance(first, np.ndarray) or first.dtype.kind != "f":
+        return first + second  # a sum of integers and fractions is of fractions
     out = buffer if _fits(buffer, first) else np.empty_like(first)
     return np.add(first, second, out=out)
 
@@ -131,11 +150,13 @@ def fit_gradient(gradient: Any, output: Any, root: str = "gradOutput", path: Pat
         return gradient
     if not is_table(gradient) or len(gradient) != len(output):
         where = format_path(path, root)
-        got = f"{len(gradient)} entries" if is_table(gradient) else describe(gradient)
+        got = len(gradient) if is_table(gradient) else describe(gradient)
+        counts = f"Got {got} {root}s instead of {len(output)}: " if is_table(gradient) and not path else ""
         raise InputError(
-            f"{where}: expected a table of {len(output)} entries like the output "
-            f"{describe(output)}, got {got} (pass None for a zero gradient)",
-            where, len(output), len(gradient) if is_table(gradient) else describe(gradient),
+            f"{counts}{where}: expected a table of {len(output)} entries like the output "
+            f"{describe(output)}, got {got}{' entries' if is_table(gradient) else ''} "
+            "(pass None for a zero gradient)",
+            where, len(output), got,
         )
     return [
         fit_gradient(entry, output[position], root, (*path, position))
@@ -143,11 +164,34 @@ def fit_gradient(gradient: Any, output: Any, root: str = "gradOutput", path: Pat
     ]
 
 
+def check_gradInput(gradInput: Any, input: Any, owner: Callable[[], str], path: Path = ()) -> None:
+    """Raise ``InputError`` unless ``gradInput`` has the nesting and the shapes of ``input``.
+
+    ``owner()`` says what returned it. ``None`` anywhere is a zero gradient; what belongs to indices
+    and plain numbers is not looked at.
+    """
+    if is_table(input) and is_table(gradInput) and len(gradInput) == len(input):
+        for position, entry in enumerate(input):
+            check_gradInput(gradInput[position], entry, owner, (*path, position))
+        return
+    if gradInput is None or not is_table(input) and (
+        not isinstance(input, np.ndarray) or input.dtype.kind != "f"
+        or not is_table(gradInput) and np.shape(gradInput) == input.shape
+    ):
+        return
+    where = format_path(path, "gradInput")
+    raise InputError(
+        f"{owner()} returned {describe(gradInput)} as {where}: it must be nested and shaped like "
+        f"{format_path(path, 'input')}, {describe(input)} (None is a zero gradient)",
+        where, describe(input), describe(gradInput),
+    )
+
+
 def _fit_tensor(gradient: Any, output: np.ndarray, where: str) -> np.ndarray:
     if is_table(gradient):
         raise InputError(
             f"{where}: expected a tensor of shape {format_shape(output.shape)}, "
-            f"got a table {describe(gradient)}",
+            f"got {describe_table(gradient)}",
             where, output.shape, describe(gradient),
         )
     array = as_numeric(gradient, where)
@@ -198,6 +242,7 @@ def check_numeric(table: Any, root: str = "input", path: Path = ()) -> None:
 
 def as_numeric(value: Any, where: str) -> np.ndarray:
     """Return ``value`` as a real numeric array; raise ``InputError`` for anything else."""
+    refuse_mask(value, where)
     try:
         array = np.asarray(value)
     except ValueError:  # rows of different lengths
@@ -213,9 +258,20 @@ def as_numeric(value: Any, where: str) -> np.ndarray:
     return array
 
 
+def refuse_mask(value: Any, where: str) -> None:
+    """Raise ``InputError`` for a masked array: what computes with it would lose its mask."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError(
+            f"{where} is a masked array, whose mask would be lost: fill it, {where}.filled(value), "
+            "or pass the mask as an input of its own",
+            where, "an array without a mask", describe(value),
+        )
+
+
 def _fits(buffer: Any, like: np.ndarray) -> bool:
     return (
         isinstance(buffer, np.ndarray) and buffer.shape == like.shape and buffer.dtype == like.dtype
+        and buffer.flags.writeable
     )
 
 

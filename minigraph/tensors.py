@@ -48,8 +48,11 @@ def check_module_type(name: str) -> str:
 
 
 def resize(buffer: Optional[np.ndarray], shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return ``buffer`` if it has this shape and dtype, else a new array (contents undefined)."""
-    if buffer is not None and buffer.shape == shape and buffer.dtype == dtype:
+    """Return ``buffer`` if it has this shape and dtype, else a new array (contents undefined).
+
+    A read-only buffer, as a file may leave one, is not written to.
+    """
+    if buffer is not None and buffer.shape == shape and buffer.dtype == dtype and buffer.flags.writeable:
         return buffer
     return np.empty(shape, dtype)
 

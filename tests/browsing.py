@@ -47,7 +47,7 @@ class Visit:
         context = self.browser.new_context(**settings)
         self.contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(300_000)  # what is waited for may take its time
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._console)
         page.on("request", self._request)

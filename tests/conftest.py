@@ -8,7 +8,14 @@ from types import ModuleType
 from typing import Any, Callable, Iterator
 
 import browsing
+import hypothesis
 import pytest
+
+# No test depends on how fast the machine is.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

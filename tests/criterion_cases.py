@@ -161,6 +161,8 @@ CASES = [
     C(lambda: summing(nn.MarginCriterion(0.3)), normal(4), signs(4),
       lambda x, t: np.maximum(0, 0.3 - x * t).sum()),
     C(nn.SoftMarginCriterion, X, Y34, lambda x, t: np.log(1 + np.exp(-x * t)).mean()),
+    C(lambda: nn.SoftMarginCriterion(False), normal(4), signs(4),
+      lambda x, t: np.log(1 + np.exp(-x * t)).sum()),
     C(lambda: summing(nn.SoftMarginCriterion()), normal(4), signs(4),
       lambda x, t: np.log(1 + np.exp(-x * t)).sum()),
     C(nn.MultiMarginCriterion, X, LABELS, multi_margin(1, None, 1, True)),

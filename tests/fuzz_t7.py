@@ -21,15 +21,15 @@ HERE = Path(__file__).parent
 
 
 def read(data: bytes) -> None:
-    """Read ``data`` in both ways; anything but a T7Error goes through."""
+    """Read ``data`` in both ways, and as several objects; anything but a T7Error goes through."""
     from minigraph.errors import T7Error
     from minigraph.files.t7.load import read_t7
 
-    for referenced in (True, False):
+    for referenced, several in ((True, False), (False, True)):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # an order of nodes that is not nngraph's
-                read_t7(io.BytesIO(data), None, referenced, skip_functions=True)
+                read_t7(io.BytesIO(data), None, referenced, skip_functions=True, several=several)
         except T7Error:
             continue
 
@@ -55,6 +55,8 @@ def nets() -> list[Callable[[], Any]]:
         lambda: [nn.PartialLinear(2, 2), nn.WeightNorm(nn.Linear(2, 1)), nn.Transpose((1, 2))],
         lambda: [nn.BatchNormalization(2), nn.Convert("bf", "fb"), nn.CReLU(1), nn.Maxout(1, 2, 2)],
         lambda: [nn.SpatialConvolution(1, 1, 2, 2), nn.SpatialMaxPooling(2, 2), nn.Reshape(1, 2)],
+        lambda: [nn.LayerNormalization(2), nn.MapTable(nn.Add(1)), nn.UpSampling(2)],
+        lambda: [nn.GPU(nn.Tanh(), 1), nn.CrossEntropyCriterion(), nn.CriterionTable(nn.MSECriterion())],
         lambda: [nn.ClassNLLCriterion(), nn.MultiCriterion().add(nn.MSECriterion(), 0.5)],
         lambda: {"a": [1, 2.5, None, True], 3: np.arange(6.0).reshape(2, 3)[:, 1:], "s": b"\xff"},
     ]
@@ -69,6 +71,11 @@ def write_seeds(folder: Path) -> None:
         for mode in ("binary", "ascii"):
             mg.save_t7(folder / f"{number}_{mode}.t7", make(), mode)
         mg.save_t7(folder / f"{number}_once.t7", {"x": 1} if number < 2 else make(), referenced=number < 2)
+    (folder / "tds.t7").write_bytes(
+        bytes.fromhex("04000000 01000000 03000000") + b"V 0\x07\0\0\0tds.Vec"
+        + bytes.fromhex("0200000000000000 04000000 02000000 03000000") + b"V 0\x08\0\0\0tds.Hash"
+        + bytes.fromhex("0100000000000000 02000000 01000000 61 05000000 01000000 00000000")
+    )
     for name in ("values", "cyclic_shared"):
         (folder / f"{name}.t7").write_bytes((HERE / "golden" / "t7" / f"{name}.t7").read_bytes())
 

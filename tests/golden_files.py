@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigraph import nn
+from minigraph.tensors import TENSOR_TYPES
 
 HERE = Path(__file__).parent / "golden"
 
@@ -19,24 +20,38 @@ def load(name: str) -> Any:
     return json.loads((HERE / f"{name}.json").read_text())
 
 
-def value(record: Any) -> Any:
-    """Turn a golden record into a tensor, a table or a number."""
+def value(record: Any, kind: Any = None) -> Any:
+    """Turn a golden record into a tensor (of a type, or a table of types), a table or a number."""
     if not isinstance(record, dict) or "number" in record:
         return record["number"] if isinstance(record, dict) else record
     if "table" in record:
-        return [value(entry) for entry in record["table"] or []]
-    return np.array(record["data"].split(), float).reshape(record["shape"])
+        entries = record["table"] or []
+        kinds = kind if isinstance(kind, list) else [None] * len(entries)
+        return [value(entry, kind) for entry, kind in zip(entries, kinds)]
+    tensor = np.array(record["data"].split(), float).reshape(record["shape"])
+    return tensor.astype(TENSOR_TYPES[kind or "torch.DoubleTensor"])
+
+
+def argument(record: Any) -> Any:
+    """Turn an argument of a constructor or a setter into one for ours."""
+    if isinstance(record, dict) and "tensor" in record:
+        return value(record["tensor"], record["type"])
+    return int(record) if isinstance(record, float) and record.is_integer() else record
 
 
 def build(spec: dict[str, Any]) -> Any:
     """Construct the module or criterion of a golden ``spec``."""
     children = [build(child) for child in spec.get("children", [])]
-    arguments = list(spec["args"] or [])
-    if spec["type"] in ("Bottle", "MapTable"):
+    arguments = [argument(record) for record in spec["args"] or []]
+    if spec["type"] in ("Bottle", "MapTable", "WeightNorm"):
         return getattr(nn, spec["type"])(children[0], *arguments)
     module = getattr(nn, spec["type"])(*arguments)
-    for child in children:
-        module.add(child)
+    for child, weight in zip(children, spec.get("cweights", [None] * len(children))):
+        module.add(child) if weight is None else module.add(child, weight)
+    for name, *given in spec.get("calls", []):
+        getattr(module, name)(*map(argument, given))
+    for name, given in spec.get("set", {}).items():
+        setattr(module, name, argument(given))
     return module
 
 

@@ -36,8 +36,8 @@ def prepared(case: Case) -> tuple[Any, Any]:
     module = case.fresh()
     input, target = case.data()
     if isinstance(module, nn.Criterion):
-        # A criterion without a target leaves unread what stands in its place.
-        return nn.ModuleFromCriterion(module).evaluate(), [input, np.zeros(1) if target is None else target]
+        node = nn.ModuleFromCriterion(module).evaluate()
+        return node, input if target is None else [input, target]
     if isinstance(module, (nn.SpatialFractionalMaxPooling, nn.VolumetricFractionalMaxPooling)):
         module.forward(input)
         module.fixPoolingRegions()  # the regions of one run, which others can take

@@ -20,7 +20,7 @@ TEXT = (WORDS * 4)[:600]
 
 SMALL = {
     "rnn_size": 6, "num_layers": 2, "seq_length": 5, "batch_size": 4, "max_iters": 12,
-    "train_frac": 0.8, "val_frac": 0.2, "eval_val_every": 5,
+    "train_frac": 0.8, "val_frac": 0.2, "eval_val_every": 5, "save_every": 1e6,
 }
 
 

@@ -1,4 +1,4 @@
-"""README and docs as programs: their Python blocks, run one after the other, and what they draw."""
+"""README, its neighbours and docs as programs: their Python blocks in order, and what they draw."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("**/*.md"))]
 IMAGES = ROOT / "docs" / "images"
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```(?:text)?\n(.*?)^```)?", re.M | re.S)
@@ -50,7 +50,12 @@ def run(page: Path) -> Iterator[tuple[Block, str]]:
 
 def links(page: Path) -> list[str]:
     """Return where a page's links and pictures lead, with the part after ``#`` (the anchor)."""
-    return re.findall(r"(?:\]\(|src=\"|href=\")([^)\s\"]+)", page.read_text(encoding="utf-8"))
+    return links_in(page.read_text(encoding="utf-8"))
+
+
+def links_in(text: str) -> list[str]:
+    """Return where the links and pictures of a Markdown text lead."""
+    return re.findall(r"(?:\]\(|src=\"|href=\")([^)\s\"]+)", text)
 
 
 def anchors(page: Path) -> set[str]:

@@ -106,3 +106,86 @@ def _name(value: Any) -> str:
     if isinstance(value, Record):
         return getattr(value, "class_name", type(value).__name__)
     return f"{value!r:.40}"
+
+
+#: Fields that a pass sets: their place in memory is of interest, their numbers are not.
+ACTIVATIONS = {"output", "gradInput", "_type", "train"}
+
+
+def lacking(theirs: Any, ours: Any, values: bool = True) -> set[str]:
+    """Return what the objects of Torch7's own file have and ours lack, or have otherwise.
+
+    Without ``values`` only classes, versions, fields and their kinds are compared.
+    """
+    found: set[str] = set()
+    seen: set[int] = set()
+    stack = [(theirs, ours, "root")]
+    while stack:
+        a, b, where = stack.pop()
+        if not isinstance(a, Record) or id(a) in seen:
+            continue
+        seen.add(id(a))
+        if isinstance(a, TableRecord) and isinstance(b, TableRecord):
+            entries = dict(b.pairs())
+            stack += [(v, entries[k], f"{where}.{k}") for k, v in a.pairs() if k in entries]
+        if not isinstance(a, ObjectRecord):
+            continue
+        if not isinstance(b, ObjectRecord) or (a.class_name, a.version) != (b.class_name, b.version):
+            found.add(f"{where}: {a.class_name} {a.version}, ours {_name(b)} {getattr(b, 'version', '')}")
+            continue
+        mine = b.fields()
+        for field, value in a.fields().items():
+            name, other = f"{a.class_name}.{field}", mine.get(field)
+            if field in ACTIVATIONS or value is None:
+                continue
+            if other is None:
+                found.add(f"{name} is missing")
+            elif _kind(value) != _kind(other):
+                found.add(f"{name} is a {_kind(value)}, ours a {_kind(other)}")
+            elif values and not isinstance(value, Record) and not _same(value, other):
+                found.add(f"{name} is {value!r}, ours {other!r}")
+            else:
+                stack.append((value, other, f"{where}.{field}"))
+    return found
+
+
+def _same(value: Any, other: Any) -> bool:
+    return value == other or isinstance(value, float) and bool(np.isclose(value, other, 1e-12, 0))
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, (TensorRecord, StorageRecord)):
+        return type(value).__name__
+    return _name(value) if isinstance(value, Record) else type(value).__name__.replace("float", "int")
+
+
+def apart(theirs: Any, ours: Any) -> list[str]:
+    """Return the pairs of tensors that share a storage in our file and have their own in Torch7's."""
+    first, second = _storages(theirs), _storages(ours)
+    both = sorted(path for path in first if path in second)
+    groups: dict[int, list[str]] = {}
+    for path in both:
+        groups.setdefault(second[path], []).append(path)
+    return [
+        f"{one} and {other}" for paths in groups.values() for one, other in zip(paths, paths[1:])
+        if first[one] != first[other]
+    ]
+
+
+def _storages(root: Any) -> dict[str, int]:
+    """Return for each tensor, by its path, the storage that it lies on; an object has its shortest path."""
+    found: dict[str, int] = {}
+    seen: set[int] = set()
+    layer = [("", root)]
+    while layer:
+        below: list[tuple[str, Any]] = []
+        for path, record in layer:
+            if isinstance(record, TensorRecord) and record.items[0] is not None:
+                found[path] = id(record.items[0])
+            if not isinstance(record, (TableRecord, ObjectRecord)) or id(record) in seen:
+                continue
+            seen.add(id(record))
+            pairs = record.pairs() if isinstance(record, TableRecord) else [("", record.payload)]
+            below += [(f"{path}.{key}", value) for key, value in pairs if not isinstance(key, Record)]
+        layer = sorted(below, key=lambda entry: entry[0])
+    return found

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Iterator
 
 import numpy as np
 import pytest
 from module_registry import CASES, MODULE_CASES, REGISTRY, public_classes
 from registry.case import Case, arrays, same
 
-from minigraph.errors import StateError
+from minigraph.errors import InputError, StateError
 from minigraph.nn import Criterion
-from minigraph.tables import copy_table, map_table
+from minigraph.tables import copy_table, leaves, map_table
 
 
 def of(cases: list[Case]) -> pytest.MarkDecorator:
@@ -144,6 +144,34 @@ def test_leaves_its_arguments_alone(case: Case) -> None:
     if g is not None:
         same(g, kept)
     same(given, before)
+
+
+#: Modules that hand on what they are given: the mask is not lost. (Entries without a criterion, too.)
+HANDING_ON = {
+    "ParallelCriterion",
+    "Constant", "FlattenTable", "Identity", "JustElement", "JustTable", "NarrowTable", "PrintSize",
+    "SelectTable", "ZeroGrad", "ZipTable", "ZipTableOneToMany",
+}
+
+
+@every_case
+def test_masked_arrays_are_refused(case: Case) -> None:
+    def masked(table: Any) -> Iterator[Any]:
+        """Yield the table with each of its arrays in turn masked."""
+        places = [path for path, leaf in leaves(table) if isinstance(leaf, np.ndarray)]
+        for place in places:
+            count = iter(leaves(table))
+            yield map_table(lambda leaf: np.ma.array(leaf) if next(count)[0] == place else leaf, table)  # noqa: B023
+
+    input, target = case.data()
+    for given in masked(input) if case.name not in HANDING_ON else ():
+        with pytest.raises(InputError, match="masked array, whose mask would be lost"):
+            case.forward(case.fresh(), given, target)
+    module = case.fresh()
+    output = case.forward(module, input, target)
+    for given in masked(target if case.target else case.gradient(output)):
+        with pytest.raises(InputError, match="masked array, whose mask would be lost"):
+            case.forward(module, input, given) if case.target else case.backward(module, input, given)
 
 
 @every_module

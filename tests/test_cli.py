@@ -352,7 +352,7 @@ def command(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     code = "import sys; from minigraph.cli import main; sys.exit(main(prog_name='minigraph'))"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=cwd, capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, env={**os.environ, "COLUMNS": "40"}, timeout=120,
+        stdin=subprocess.DEVNULL, env={**os.environ, "COLUMNS": "40"},
     )
 
 

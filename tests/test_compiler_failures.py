@@ -12,8 +12,8 @@ from unrolling import randn
 
 import minigraph as mg
 from minigraph import nn
-from minigraph.compiler.capture.rules import RULES
-from minigraph.compiler.program.primitives import PRIMITIVES
+from minigraph.compiler.capture.capture import _RULES
+from minigraph.compiler.program.vjps import VJPS
 from minigraph.errors import CompilerWarning, NodeError
 from minigraph.random import generator
 from minigraph.rnn import Unroll
@@ -54,26 +54,24 @@ def broken(*arguments: Any, **settings: Any) -> Any:
 
 
 def rule(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(RULES, nn.Tanh, broken)
+    monkeypatch.setitem(_RULES, nn.Tanh, broken)
 
 
 def derivative(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(mg.compiler.program.vjps.VJPS, "tanh", broken)
+    monkeypatch.setitem(VJPS, "tanh", broken)
 
 
 def a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mg.compiler.specialise, "fuse", broken)
+    monkeypatch.setattr("minigraph.compiler.pipeline.fuse", broken)
 
 
 def memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mg.compiler.memory.storage.Frame, "_place", broken)
+    monkeypatch.setattr("minigraph.compiler.memory.storage.Frame._place", broken)
 
 
 def execution(monkeypatch: pytest.MonkeyPatch) -> None:
     """An operation that fails when it runs, after others have."""
-    tanh = PRIMITIVES["tanh"]
-    monkeypatch.setattr(mg.compiler.numpy_executor.executor, "UFUNCS", {"tanh": broken})
-    assert tanh.elementwise
+    monkeypatch.setattr("minigraph.compiler.numpy_executor.executor.UFUNCS", {"tanh": broken})
 
 
 def backward_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +157,7 @@ def test_it_is_told_once_and_not_tried_again(monkeypatch: pytest.MonkeyPatch) ->
         tried.append(arguments)
         raise KeyError("out of order")
 
-    monkeypatch.setitem(RULES, nn.Tanh, failing)
+    monkeypatch.setitem(_RULES, nn.Tanh, failing)
     fast = mg.compile(network())
     with pytest.warns(CompilerWarning) as told:
         for batch in (4, 4, 5, 4, 5):

@@ -14,10 +14,9 @@ from minigraph.compiler.numpy_executor import blas
 from minigraph.compiler.passes.biases import start_from_biases
 from minigraph.compiler.passes.factors import gather_factors
 from minigraph.compiler.passes.fission import split
-from minigraph.compiler.passes.join_products import join_products
 from minigraph.compiler.passes.join_slices import Window, join_slices, windows
 from minigraph.compiler.program.builder import Builder
-from minigraph.compiler.program.ir import Given, Joined, Parameter, Program, Value
+from minigraph.compiler.program.ir import Given, Parameter, Program, Value
 from minigraph.compiler.program.primitives import PRIMITIVES
 
 FLOAT = np.dtype("d")
@@ -178,69 +177,11 @@ def test_a_product_that_somebody_else_reads_starts_from_nothing() -> None:
     assert [op.primitive for op in started.ops] == ["product", "add", "add", "add"]
 
 
-# -- products ----------------------------------------------------------------------------------------
-
-
-def test_products_of_one_input_are_one() -> None:
-    b = Builder(FLOAT)
-    x, y = Given((2, 3), FLOAT, "x"), Given((2, 3), FLOAT, "y")
-    u, v, w = (Parameter((size, 3), FLOAT, name) for name, size in (("u", 4), ("v", 2), ("w", 4)))
-    out = [b.emit("tanh", b.product(x, u)), b.emit("tanh", b.product(x, v)), b.emit("tanh", b.product(y, w))]
-    program = Program(b.ops, out)
-    joined = join_products(program)
-    assert (count(program, "product"), count(joined, "product")) == (3, 2)
-    (weight,) = [value for value in joined.leaves() if isinstance(value, Joined)]
-    assert weight.shape == (6, 3) and set(weight.parts) == {u, v}
-    draw = np.random.default_rng(3)
-    numbers = {value: draw.standard_normal(value.shape) for value in (x, y, u, v, w)}
-    below: dict[Value, Any] = {weight: np.concatenate([numbers[part] for part in weight.parts])}
-    for one, other in zip(computed(program, numbers), computed(joined, {**numbers, **below})):
-        np.testing.assert_allclose(other, one, rtol=1e-14)
-
-
-def test_gates_that_are_added_lie_in_one_order() -> None:
-    """Of three gates the first and last are sums with products of h: they come first in both."""
-    b = Builder(FLOAT)
-    x, h = Given((2, 3), FLOAT, "x"), Given((2, 3), FLOAT, "h")
-    weights = [Parameter((3, 3), FLOAT, name) for name in ("xu", "xc", "xr", "hr", "hu")]
-    xu, xc, xr, hr, hu = (b.product(x if k < 3 else h, weight) for k, weight in enumerate(weights))
-    out = [b.emit("tanh", value) for value in (b.add(xu, hu), xc, b.add(xr, hr))]
-    program = Program(b.ops, out)
-    joined = join_slices(join_products(program))
-    parts = [[part.name for part in value.parts] for value in joined.leaves() if isinstance(value, Joined)]
-    assert parts == [["xu", "xr", "xc"], ["hu", "hr"]]
-    assert (count(program, "add"), count(joined, "add")) == (2, 1)
-
-
-def test_a_product_of_the_loop_is_not_joined_with_one_after_it() -> None:
-    b = Builder(FLOAT)
-    before = Given((2, 3), FLOAT, "before")
-    again, decoder = Parameter((3, 3), FLOAT, "again"), Parameter((5, 3), FLOAT, "decoder")
-    now = b.emit("tanh", before)
-    after = b.emit("tanh", b.product(now, again))
-    shown = b.emit("tanh", b.product(now, decoder))
-    program = Program(b.ops, [shown], {after: [before]})
-    assert count(join_products(program), "product") == 2
-
-
-@pytest.mark.parametrize("B", [1, 4])
-def test_a_gru_of_joined_products(B: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MINIGRAPH_JOIN", "1")
-    net, fast = pair(lambda: mg.rnn.Unroll(*mg.rnn.gru(5, 6, layers=2)))
-    draw = np.random.default_rng(5)
-    input = [draw.standard_normal((7, B, 5)), *(draw.standard_normal((B, 6)) for _ in range(2))]
-    gradOutput = [draw.standard_normal((7, B, 6)) for _ in range(2)]
-    for _ in range(2):
-        agree(net, fast, input, gradOutput)
-        for each in (net, fast):
-            each.updateParameters(0.1)
-    lines = [line for op in fast.plan().forward.operations for line in op.formulas]
-    assert any("[i2h_update_1.weight, i2h_reset_1.weight, i2h_candidate_1.weight]" in line for line in lines)
+# -- parameters below each other ---------------------------------------------------------------------
 
 
 def test_what_was_made_for_numpy_stays_numpys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Native code knows no joined parameters; the choice is made once for a network and its shapes."""
-    monkeypatch.setenv("MINIGRAPH_JOIN", "1")
     net, fast = pair(lambda: mg.rnn.Unroll(*mg.rnn.gru(5, 6)))
     draw = np.random.default_rng(5)
     input, gradOutput = [draw.standard_normal((3, 4, 5)), draw.standard_normal((4, 6))], np.ones((3, 4, 6))

@@ -105,6 +105,17 @@ def test_wrong_arguments(build: Any) -> None:
         build()
 
 
+def test_map_table_that_shares_nothing_copies_its_module() -> None:
+    net = nn.MapTable(nn.Linear(2, 2), False)
+    net.forward([np.ones(2), np.ones(2)])
+    first, second = net.modules
+    assert (first.weight == second.weight).all() and not np.shares_memory(first.weight, second.weight)
+    second.weight.fill(7)
+    one, other = net.forward([np.ones(2), np.ones(2)])
+    np.testing.assert_allclose(other, 14 + second.bias)
+    assert len(net.parameters()[0]) == 4 and not np.allclose(one, other)
+
+
 def test_map_table_shares_one_set_of_parameters() -> None:
     net = nn.MapTable(nn.Linear(4, 3))
     xs = [RNG.standard_normal(4) for _ in range(3)]
@@ -175,8 +186,8 @@ def test_weight_norm_inside_a_container() -> None:
     net.updateParameters(0.1)
     np.testing.assert_allclose(inner.v, v - 0.1 * step)
     net.forward(x)
-    norm = np.sqrt((inner.v**2).sum(1) + 1e-4)
-    np.testing.assert_allclose(inner.get(1).weight, inner.v * (inner.g / norm)[:, None])
+    norm = np.sqrt((inner.v**2).sum(1, keepdims=True) + 1e-4)
+    np.testing.assert_allclose(inner.get(1).weight, inner.v * (inner.g / norm))
 
 
 def test_gradcheck_sees_the_parameters_of_weight_norm() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import minigraph as mg
 from minigraph import nn
-from minigraph.errors import ArgumentError
+from minigraph.errors import ArgumentError, InputError
 from minigraph.random import uniform
 
 Array = np.ndarray
@@ -85,6 +85,29 @@ def test_bilinear(params: Any, batch: Any) -> None:
     size = params if isinstance(params, dict) else {"oheight": int(3 * params), "owidth": int(4 * params)}
     expected = slow.each(x, 3, lambda s: slow.bilinear(s, size["oheight"], size["owidth"]))
     linear(nn.SpatialUpSamplingBilinear(params), x, expected)
+
+
+@pytest.mark.parametrize("size", [(3, 4), (2, 3, 4)], ids=["images", "volumes"])
+@pytest.mark.parametrize("mode", [None, "nearest", "linear", "bilinear", "trilinear"])
+def test_upsampling(mode: Any, size: Any) -> None:
+    x = random(2, 3, *size)
+    if mode in (None, "nearest"):
+        linear(nn.UpSampling(3, mode), x, np.kron(x, np.ones((3,) * len(size))))
+        return
+    planes = x
+    if len(size) == 3:  # along the depth first: an image of depth by everything else
+        planes = slow.each(x.reshape(2, 3, 2, 12), 3, lambda s: slow.bilinear(s, 6, 12)).reshape(2, 18, 3, 4)
+    expected = slow.each(planes, 3, lambda s: slow.bilinear(s, 9, 12))
+    linear(nn.UpSampling(3, mode), x, expected.reshape(2, 3, *(3 * n for n in size)))
+
+
+def test_upsampling_to_a_size() -> None:
+    layer, x = nn.UpSampling({"oheight": 5, "owidth": 1}, "linear"), random(2, 3, 4, 2)
+    linear(layer, x, slow.each(x, 3, lambda s: slow.bilinear(s, 5, 1)))
+    with pytest.raises(InputError, match="odepth"):
+        layer.forward(random(2, 3, 4, 2, 2))
+    volume = nn.UpSampling({"odepth": 2, "oheight": 4, "owidth": 3}, "linear")
+    assert volume.forward(random(1, 1, 4, 2, 2)).shape == (1, 1, 2, 4, 3)
 
 
 @pytest.mark.parametrize("batch", [(), (2,)])
@@ -218,6 +241,11 @@ def test_local_normalisation_draws_as_much_as_torch() -> None:
             lambda: nn.SpatialUpSamplingBilinear({"oheight": 3, "owidth": 4}),
             "nn.SpatialUpSamplingBilinear(3, 4)",
         ),
+        (lambda: nn.UpSampling(2), "nn.UpSampling(2x, nearest)"),
+        (
+            lambda: nn.UpSampling({"odepth": 2, "oheight": 3, "owidth": 4}, "linear"),
+            "nn.UpSampling(2x3x4, linear)",
+        ),
     ],
 )
 def test_repr(module: Any, text: str) -> None:
@@ -235,6 +263,7 @@ def test_repr(module: Any, text: str) -> None:
         (lambda: nn.VolumetricReplicationPadding(1), (2, 3, 3), (4, 5), (2, 3, 3)),
         (lambda: nn.SpatialUpSamplingNearest(2), (2, 3), (3, 4), (2, 3)),
         (lambda: nn.SpatialUpSamplingBilinear(2), (2, 3), (3, 4), (2, 3)),
+        (lambda: nn.UpSampling(2), (2, 3, 3), (4, 5), (2, 3, 3)),
         (lambda: nn.PixelShuffle(2), (6, 3, 3), "planes by 4 divisible", (6, 3, 3)),
         (lambda: nn.PixelShuffle(2, False), (1, 3, 4), "height and width by 2 divisible", (1, 3, 4)),
         (lambda: nn.SpatialCrossMapLRN(3), (3, 3), (3, 4), (3, 3)),
@@ -254,6 +283,11 @@ def test_wrong_inputs(build: Any, shape: Any, expected: Any, got: Any) -> None:
         lambda: nn.SpatialUpSamplingBilinear(0),
         lambda: nn.SpatialUpSamplingBilinear({"oheight": 3}),
         lambda: nn.SpatialUpSamplingBilinear({"oheight": 3, "owidth": 0}),
+        lambda: nn.UpSampling(1.5),
+        lambda: nn.UpSampling(2, "cubic"),
+        lambda: nn.UpSampling({"oheight": 3, "owidth": 4}, "nearest"),
+        lambda: nn.UpSampling({"oheight": 3, "odepth": 4}, "linear"),
+        lambda: nn.UpSampling({"oheight": 3, "owidth": "4"}, "linear"),
         lambda: nn.PixelShuffle(0),
         lambda: nn.SpatialCrossMapLRN(4),
         lambda: nn.SpatialSubtractiveNormalization(1, np.ones((2, 3))),

@@ -10,6 +10,7 @@ import pytest
 from criterion_cases import CASES, Case, T, X, mse
 from finite_differences import numeric_gradient, public_classes
 
+import minigraph as mg
 import minigraph.nn.criterions
 from minigraph import nn
 from minigraph.errors import StateError
@@ -106,6 +107,40 @@ def test_as_a_node(case: Case) -> None:
         gradient, of_target = net.backward([case.input, target_value], np.array([scale]))
         assert_alike(gradient, map_table(lambda leaf: leaf * scale, expected), 1e-15)  # noqa: B023
         assert not any(np.any(leaf) for _, leaf in leaves(of_target))
+
+
+class Spread(nn.Criterion):
+    """A criterion of one's own, without a target."""
+
+    def updateOutput(self, input: Any, target: Any = None) -> float:
+        self.output = float(np.square(input).sum() / 2)
+        return self.output
+
+    def updateGradInput(self, input: Any, target: Any = None) -> Any:
+        self.gradInput = input.copy()
+        return self.gradInput
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["engine", "compiled"])
+@pytest.mark.parametrize(
+    ("make", "input"),
+    [
+        (nn.L1Cost, X), (Spread, X), (nn.DistanceRatioCriterion, [X, T]),
+        (lambda: nn.MultiCriterion().add(nn.L1Cost()).add(Spread(), 2), X),
+        (lambda: nn.ParallelCriterion().add(nn.L1Cost()).add(Spread(), 2), [X, T]),
+        (lambda: nn.ModuleCriterion(nn.L1Cost(), nn.Square()), X),
+    ],
+    ids=["cost", "own", "ratio", "multi", "parallel", "module"],
+)
+def test_without_a_target_a_node_takes_what_it_measures(make: Any, input: Any, compiled: bool) -> None:
+    prediction = nn.Identity()()
+    net: Any = nn.gModule([prediction], [make()(prediction)])
+    net = mg.compile(net) if compiled else net
+    loss, criterion = net.forward(input), make()
+    assert loss.shape == (1,) and loss[0] == pytest.approx(criterion.forward(input), rel=1e-14)
+    expected = map_table(lambda leaf: 3 * leaf, criterion.backward(input))
+    for _ in range(2):
+        assert_alike(net.backward(input, np.array([3.0])), expected, 1e-14)
 
 
 def test_criterion_table_is_a_module() -> None:

@@ -207,3 +207,14 @@ def test_wrong_input_and_targets_are_named(criterion: Any, input: Any, target: A
         criterion.forward(input, target)
     assert criterion.output is None
     assert not is_table(criterion.gradInput)
+
+
+def test_cross_entropy_hears_what_is_set_at_its_nll() -> None:
+    criterion = nn.CrossEntropyCriterion()
+    scores, target = np.zeros((2, 4)), np.array([1, 2])
+    assert criterion.forward(scores, target) == pytest.approx(np.log(4))
+    criterion.nll.sizeAverage = False
+    assert criterion.forward(scores, target) == pytest.approx(2 * np.log(4))
+    assert criterion.sizeAverage is False
+    criterion.sizeAverage = True
+    assert criterion.nll.sizeAverage and criterion.forward(scores, target) == pytest.approx(np.log(4))

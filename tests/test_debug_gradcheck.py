@@ -64,7 +64,9 @@ def test_a_wrong_parameter_gradient_is_the_first_row() -> None:
     assert worst.max_abs_error == pytest.approx(abs(worst.numeric) / 2)
     assert worst.max_rel_error == pytest.approx(0.5)
     lines = str(report).splitlines()
-    assert lines[0] == "gradcheck: WRONG in 1 of 5 arrays: broken.bias"
+    line = next(node.location for node in net.forwardnodes if node.name == "broken")
+    assert lines[0] == f"gradcheck: wrong at `broken`: WrongBias, {line} (the gradient of bias)"
+    assert lines[1] == "gradcheck: WRONG in 1 of 5 arrays: broken.bias"
     first = next(line for line in lines if line.startswith(("WRONG", "ok")))
     assert first.split()[:2] == ["WRONG", "broken.bias"] and "[1]" in first
     assert json.loads(json.dumps(report.to_dict()))["rows"][0]["path"] == "broken.bias"

@@ -17,9 +17,9 @@ from test_golden_graphs import GRAPHS, build_graph, value
 import minigraph as mg
 from minigraph import nn
 from minigraph.drawing import draw_failure
-from minigraph.drawing.display import repr_svg
 from minigraph.drawing.style import FAMILIES, family_of
 from minigraph.errors import DrawingError, MinigraphError
+from minigraph.notebook import repr_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 CASES = {case["name"]: case for case in GRAPHS}
@@ -258,11 +258,35 @@ def test_graph_attributes_and_descriptions(tmp_path: Path) -> None:
     shape = drawn.find(f"{SVG}polygon")
     assert shape is not None
     assert (shape.get("fill"), shape.get("stroke")) == ("#abcdef", "red")
-    assert tooltip(drawn).startswith("mine\n") and "the <second> & last" in tooltip(drawn)
-    assert "test_drawing.py:" in tooltip(drawn)
+    assert tooltip(drawn) == "mine" and y.label() == "y: the <second> & last" and x.label() == "x"
+    source = Path(mg.draw(net, tmp_path / "g.dot")).read_text()
+    assert re.search(r"fillcolor=.#abcdef.*tooltip=mine", source)
+    shown = tooltip(svg.node(net.fg.view(z.data)))
+    assert "test_drawing.py:" in shown and "nn.Tanh" in shown
     assert texts(svg.node(net.fg.view(z.data))) == ["own <b>label</b>"]
     y.annotate(graphAttributes={'a"]; b': "x"})
     with pytest.raises(DrawingError, match="graphAttributes of node .* 'y'.*keys are Graphviz attributes"):
+        mg.draw(net, tmp_path / "bad.svg")
+
+
+@pytest.mark.parametrize("key", ["fontname", "fontcolor", "label", "tooltip", "class", "URL", "target"])
+@pytest.mark.parametrize("ending", ['" onload="alert(1)', "' onload='x", '"><script>alert(1)</script>'])
+def test_no_attribute_becomes_a_program(key: str, ending: str, tmp_path: Path) -> None:
+    """A network's attributes may come from a file of someone else."""
+    x = nn.Identity()().annotate(name="x", graphAttributes={key: "http:x" + ending})
+    root = Svg(mg.draw(nn.gModule([x], [nn.Tanh()(x)]), tmp_path / "g.svg")).root
+    assert [element.tag for element in root.iter() if element.tag.endswith("script")] == []
+    assert [name for element in root.iter() for name in element.attrib if name.startswith("on")] == []
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", " java\tscript:alert(1)", "data:text/html,x"])
+def test_links_lead_to_pages(link: str, tmp_path: Path) -> None:
+    x = nn.Identity()().annotate(name="x", graphAttributes={"URL": "https://torch.ch/?a=1&b=2"})
+    net = nn.gModule([x], [nn.Tanh()(x)])
+    links = [dict(a.attrib) for a in Svg(mg.draw(net, tmp_path / "g.svg")).root.iter(f"{SVG}a")]
+    assert links == [{"{http://www.w3.org/1999/xlink}href": "https://torch.ch/?a=1&b=2"}]
+    x.annotate(graphAttributes={"URL": link})
+    with pytest.raises(DrawingError, match="'x'.* has the link .*a link begins with https:"):
         mg.draw(net, tmp_path / "bad.svg")
 
 

@@ -133,6 +133,81 @@ def test_sequential_with_one_module_twice() -> None:
     assert len(net.parameters()[0]) == 2
 
 
+def chain(*modules: nn.Module) -> nn.Sequential:
+    made = nn.Sequential()
+    for module in modules:
+        made.add(module)
+    return made
+
+
+def _in_two_containers(shared: nn.Module) -> nn.Module:
+    return nn.ConcatTable().add(chain(nn.MulConstant(2), shared)).add(chain(nn.MulConstant(3), shared))
+
+
+def _beside_its_container(shared: nn.Module) -> nn.Module:
+    return nn.ConcatTable().add(chain(nn.MulConstant(2), shared)).add(shared)
+
+
+def _at_a_node_and_in_another(shared: nn.Module) -> nn.Module:
+    x = nn.Identity()()
+    return nn.gModule([x], [shared(x), chain(nn.MulConstant(2), shared)(x)])
+
+
+def _in_a_graph_and_around_it(shared: nn.Module) -> nn.Module:
+    x, y = nn.Identity()(), nn.Identity()()
+    inner = nn.gModule([y], [shared(nn.MulConstant(2)(y))])
+    return nn.gModule([x], [inner(x), shared(x)])
+
+
+def _in_two_graphs(shared: nn.Module) -> nn.Module:
+    graphs = []
+    for factor in (2, 3):
+        x = nn.Identity()()
+        graphs.append(nn.gModule([x], [shared(nn.MulConstant(factor)(x))]))
+    return nn.ConcatTable().add(graphs[0]).add(graphs[1])
+
+
+def _put_there(shared: nn.Module) -> nn.Module:
+    net = _in_two_containers(nn.Sigmoid())
+    return net.replace(lambda module: shared if isinstance(module, nn.Sigmoid) else module)
+
+
+@pytest.mark.parametrize("shared", [nn.Tanh, lambda: nn.Linear(3, 3)], ids=["Tanh", "Linear"])
+@pytest.mark.parametrize("build", [
+    _in_two_containers, _beside_its_container, _at_a_node_and_in_another, _in_a_graph_and_around_it,
+    _in_two_graphs, _put_there,
+])
+def test_a_module_may_be_in_several_places_of_a_network(build: Any, shared: Any) -> None:
+    module = shared()
+    net = build(module)
+    apart = net.clone("weight", "bias")  # with modules of its own everywhere
+    apart.replace(lambda each: each.twin() if isinstance(each, type(module)) else each)
+    X, G = randn(2, 3), [randn(2, 3), randn(2, 3)]
+    outputs = [output.copy() for output in net.forward(X)]
+    gradInput = net.backward(X, G).copy()
+    for output, expected in zip(outputs, apart.forward(X)):
+        np.testing.assert_array_equal(output, expected)
+    assert not np.array_equal(*outputs)
+    np.testing.assert_array_equal(gradInput, apart.backward(X, G))
+    assert len(net.parameters()[0]) == len(module.parameters()[0])
+
+    def loss() -> float:
+        return sum(float(np.vdot(o, g)) for o, g in zip(net.forward(X), G))
+
+    np.testing.assert_allclose(gradInput, numeric_gradient(loss, X), atol=1e-7)
+
+
+def test_a_criterion_may_be_at_several_nodes() -> None:
+    criterion = nn.MarginCriterion(5)
+    x, y, t = nn.Identity()(), nn.Identity()(), nn.Identity()()
+    net = nn.gModule([x, y, t], [criterion([x, t]), nn.CriterionTable(criterion)([y, t])])
+    X, Y, T = randn(2, 3), randn(2, 3), np.sign(randn(2, 3))
+    net.forward([X, Y, T])
+    gradients = net.backward([X, Y, T], [np.ones(1), np.full(1, 2.0)])
+    np.testing.assert_allclose(gradients[0], -T / 6)
+    np.testing.assert_allclose(gradients[1], -T / 3)
+
+
 def test_a_gmodule_inside_another_graph() -> None:
     step = lstm_step(3, 2)
     x, c, h = nn.Identity()(), nn.Identity()(), nn.Identity()()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, Callable
 
 import numpy as np
@@ -152,7 +153,9 @@ GOOD_GRADIENT = [np.ones((2, 2)), [np.ones((2, 2)), np.ones((2, 2))]]
 
 INPUTS: dict[str, tuple[Any, list[str]]] = {
     "too few inputs": ([X], ["expected a table of 2 inputs, got 1"]),
-    "too many inputs": ([X, GOOD[1], X], ["expected a table of 2 inputs, got 3"]),
+    "too many inputs": (
+        [X, GOOD[1], X], ["Got 3 inputs instead of 2", "expected a table of 2 inputs, got 3"],
+    ),
     "a tensor": (X, ["expected a table of 2 inputs", r"\(2, 3\) float64"]),
     "split of another length": (
         [X, [np.ones((2, 2))]],
@@ -175,6 +178,34 @@ INPUTS: dict[str, tuple[Any, list[str]]] = {
 }
 
 
+def test_masks_do_not_get_lost_elsewhere(tmp_path: Path) -> None:
+    masked = np.ma.array(np.ones((2, 2)), mask=np.eye(2))
+    layer = nn.Linear(2, 2)
+    layer.weight = masked
+    for call in (
+        layer.zeroGradParameters, layer.getParameters, lambda: nn.SpatialSubtractiveNormalization(1, masked),
+        lambda: nn.SpatialConvolutionMap(masked, 2, 2), lambda: nn.BCECriterion(masked[0]),
+        lambda: mg.optim.sgd(lambda x: (0.0, x), masked), lambda: mg.save_t7(tmp_path / "x.t7", masked),
+        lambda: mg.optim.adam(lambda x: (0.0, masked), np.ones((2, 2))),
+        lambda: mg.save(tmp_path / "x", layer),
+    ):
+        with pytest.raises(errors.InputError, match="masked array, whose mask would be lost"):
+            call()
+
+
+def test_a_list_of_numbers_is_called_so() -> None:
+    net, wanted = nn.gModule([x := identity()], [nn.Linear(2, 2)(x)]), r"write np.array\(\[\[0.0, 0.1\]\]\)"
+    for call in (
+        lambda: net.forward([[0.0, 0.1]]), lambda: nn.Linear(2, 2).forward([[0, 0.1]]),
+        lambda: nn.MSECriterion().forward(np.ones((1, 2)), [[0.0, 0.1]]),
+        lambda: (net.forward(np.ones((1, 2))), net.backward(np.ones((1, 2)), [[0.0, np.float64(0.1)]])),
+    ):
+        with pytest.raises(errors.InputError, match=f"a list of numbers, which is a table here: {wanted}"):
+            call()
+    with pytest.raises(errors.InputError, match="got a table"):
+        net.forward([np.ones(2)])
+
+
 @pytest.mark.parametrize("name", INPUTS)
 def test_bad_inputs(name: str) -> None:
     bad, patterns = INPUTS[name]
@@ -192,7 +223,9 @@ def test_bad_inputs(name: str) -> None:
 
 GRADIENTS: dict[str, tuple[Any, list[str]]] = {
     "too few": ([GOOD_GRADIENT[0]], ["gradOutput: expected a table of 2", "got 1"]),
-    "too many": ([None, [None, None], None], ["expected a table of 2", "got 3"]),
+    "too many": (
+        [None, [None, None], None], ["Got 3 gradOutputs instead of 2", "expected a table of 2", "got 3"],
+    ),
     "nested too few": ([None, [None]], [r"gradOutput\[2\]: expected a table of 2", "got 1"]),
     "a tensor for a table": ([None, np.ones((2, 2))], [r"gradOutput\[2\]: expected a table"]),
     "a table for a tensor": ([[None], [None, None]], [r"gradOutput\[1\]: expected a tensor"]),
@@ -202,6 +235,77 @@ GRADIENTS: dict[str, tuple[Any, list[str]]] = {
     ),
     "text": ([np.full((2, 2), "a"), [None, None]], [r"gradOutput\[1\] must hold real numbers"]),
 }
+
+
+class Clipped(nn.Module):
+    """Passes its input on; the gradient is what ``made`` makes of the right one."""
+
+    def __init__(self, made: Any) -> None:
+        super().__init__()
+        self.made = made
+
+    def updateOutput(self, input: Any) -> Any:
+        self.output = input
+        return input
+
+    def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
+        self.gradInput = self.made(gradOutput)
+
+
+WRONG: dict[str, tuple[Any, Any, str]] = {
+    "a column": (lambda g: g[:, :1], X, r"\(2, 1\) float64 as gradInput: .* like input, \(2, 3\)"),
+    "a table": (lambda g: [g], X, r"\{\(2, 3\) float64\} as gradInput"),
+    "an entry": (
+        lambda g: [g[0], g[1].T], [X, X],
+        r"\(3, 2\) float64 as gradInput\[2\]: .* input\[2\], \(2, 3\)",
+    ),
+    "one short": (lambda g: g[:1], [X, X], r"\{\(2, 3\) float64\} as gradInput: .* like input, \{"),
+    "a tensor": (lambda g: g[0], [X, X], r"\(2, 3\) float64 as gradInput: .* like input, \{"),
+}
+
+
+@pytest.mark.parametrize("how", ["engine", "compiled", "container"])
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_gradInput_is_refused_where_it_was_made(name: str, how: str) -> None:
+    made, input, pattern = WRONG[name]
+    for module, refused in ((Clipped(made), True), (Clipped(lambda g: g), False)):
+        x = identity()
+        first: Any = nn.MapTable(nn.Linear(3, 3)) if isinstance(input, list) else nn.Linear(3, 3)
+        net: Any = nn.gModule([x], [module(first(x)).annotate(name="clip")])
+        if how == "container":
+            net = nn.Sequential().add(first).add(module)
+        net = mg.compile(net) if how == "compiled" else net
+        for _ in range(2):
+            output = net.forward(input)
+            if not refused:
+                net.backward(input, output)
+                continue
+            with pytest.raises(errors.InputError, match=pattern) as caught:
+                net.backward(input, output)
+            assert "Clipped: updateGradInput (" in str(caught.value) and re.search(HERE, str(caught.value))
+            assert how == "container" or "'clip'" in str(caught.value)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["engine", "compiled"])
+def test_a_gradient_too_many_is_refused_when_gradients_accumulate(compiled: bool) -> None:
+    net: Any = mg.compile(network()) if compiled else network()
+    net.forward(GOOD)
+    net.updateGradInput(GOOD, GOOD_GRADIENT)
+    with pytest.raises(errors.InputError, match="Got 3 gradOutputs instead of 2"):
+        net.accGradParameters(GOOD, [*GOOD_GRADIENT, None])
+    net.accGradParameters(GOOD, GOOD_GRADIENT)
+
+
+@pytest.mark.parametrize("make", [nn.ConcatTable, nn.ParallelTable])
+@pytest.mark.parametrize("count", [1, 3])
+def test_containers_take_one_gradient_for_each_module(make: Any, count: int) -> None:
+    table = make().add(nn.Linear(3, 3)).add(nn.Tanh())
+    input = X if make is nn.ConcatTable else [X, X]
+    for net in (table, nn.Sequential().add(table)):
+        net.forward(input)
+        for method in (net.backward, net.updateGradInput, net.accGradParameters):
+            with pytest.raises(errors.InputError, match=f"table of 2 entries.*got {count}"):
+                method(input, [X] * count)
 
 
 @pytest.mark.parametrize("name", GRADIENTS)
@@ -291,7 +395,7 @@ def test_a_module_that_returns_too_few_gradients() -> None:
     a, b = identity(), identity()
     net = nn.gModule([a, b], [Greedy()([a, b])])
     net.forward([X, X])
-    with pytest.raises(errors.InputError, match="node with 2 inputs"):
+    with pytest.raises(errors.InputError, match="Greedy: updateGradInput .*shaped like input"):
         net.backward([X, X], X)
 
 

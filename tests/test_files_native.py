@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +222,49 @@ def test_a_wrong_structure_is_a_format_error(name: str, tmp_path: Path) -> None:
     mg.save(tmp_path / "net", net)
     with pytest.raises(FormatError, match=message):
         mg.load(edited(tmp_path / "net", edit))
+
+
+@pytest.mark.parametrize(("save", "load"), [(mg.save, mg.load), (mg.save_t7, mg.load_t7)])
+def test_a_small_file_is_no_endless_walk(save: Any, load: Any, tmp_path: Path) -> None:
+    """60 containers, each of which holds the next one twice: a walk would meet 2**60 modules."""
+    inner: nn.Module = nn.Identity()
+    for _ in range(60):
+        outer = nn.Sequential()
+        outer.modules = [inner, inner]
+        inner = outer
+    save(tmp_path / "net", inner)
+    with pytest.raises((FormatError, mg.errors.T7Error), match="hold each other in more than 1000000 ways"):
+        load(tmp_path / "net")
+
+
+def test_values_of_other_kinds_are_format_errors(tmp_path: Path) -> None:
+    x = nn.Identity()()
+    net = nn.gModule([x], [nn.Tanh()(nn.Linear(2, 2)(x)).annotate(name="out", sizes=(1, 2.5))])
+    mg.save(tmp_path / "net", net)
+    whole, rng, refused = (tmp_path / "net").read_bytes(), random.Random(3), 0
+    others = ["-1", "0", "2", "1e400", "9" * 25, "null", "[]", "{}", '"x"', '"\\ud800"', '{"dtype":"V9"}']
+
+    def change(header: Any, graph: Any) -> None:
+        text = json.dumps(graph)
+        for _ in range(rng.randint(1, 3)):
+            spans = [match.span() for match in re.finditer(r'-?\d+|"[A-Za-z_.]+"|null|true|false', text)]
+            start, end = rng.choice(spans)
+            text = text[:start] + rng.choice(others) + text[end:]
+        try:
+            changed = json.loads(text)
+        except ValueError:
+            return
+        graph.clear()
+        graph.update(changed)
+
+    for _ in range(150):
+        (tmp_path / "net").write_bytes(whole)
+        try:
+            mg.load(edited(tmp_path / "net", change))
+        except FormatError as error:
+            assert str(tmp_path / "net") in str(error)
+            refused += 1
+    assert refused > 30  # some changes make no JSON, and some do no harm
 
 
 def test_damage_anywhere_is_a_format_error(tmp_path: Path) -> None:

@@ -13,8 +13,11 @@ from t7_records import differences, read_records
 import minigraph as mg
 from minigraph.errors import T7Error
 
-#: What Torch7 cannot do at all.
-REFUSED = {"PixelShuffle": "only goes up"}
+#: What Torch7 cannot do at all, or not write.
+REFUSED = {
+    "PixelShuffle": "only goes up", "Profile": "cannot store the clock",
+    "SpatialClassNLLCriterion": "ignoreIndex",
+}
 
 
 def case_id(case: Case) -> str:
@@ -63,9 +66,11 @@ def test_a_module_comes_back(case: Case, tmp_path: Path) -> None:
 def test_a_module_that_has_run_comes_back(case: Case, tmp_path: Path) -> None:
     module = case.fresh()
     expected = outcome(case, module)
-    if case.name in REFUSED:
+    try:
+        mg.save_t7(tmp_path / "module.t7", module)
+    except T7Error as error:
+        assert REFUSED[case.name] in str(error)
         return
-    mg.save_t7(tmp_path / "module.t7", module)
     back = mg.load_t7(tmp_path / "module.t7")
     settle(back, module)
     if not case.target:

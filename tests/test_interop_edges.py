@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from interop_cases import compare_with_torch
 
 import minigraph as mg
-from minigraph import nn
+from minigraph import interop, nn
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -59,6 +62,14 @@ LAYERS = {
     "no distance": (nn.PairwiseDistance(2), [np.zeros((2, 3)), np.zeros((2, 3))]),
     "distance 1.5": (nn.PairwiseDistance(1.5), [np.zeros((2, 3)), whole(2, 3)]),
     "several largest": (nn.PairwiseDistance(float("inf")), [np.zeros((2, 3)), np.ones((2, 3))]),
+    "norm 1": (nn.Normalize(1), whole(5, 4)),
+    "at a template": (nn.Euclidean(3, 2), np.zeros((2, 3))),
+    "k largest": (nn.TemporalDynamicKMaxPooling(2), whole(6, 4)),
+    "p-norms of zeros": (nn.SpatialLPPooling(2, 2, 2, 2), whole(1, 2, 4, 4)),
+    "no deviation": (nn.SpatialDivisiveNormalization(2, np.ones((3, 3))), np.zeros((2, 5, 5))),
+    "maxout": (nn.Maxout(3, 2, 4), np.zeros((5, 3))),
+    "bounds in another place": (nn.HardTanh(-0.5, 2.5), np.array([[-1.0, -0.5, 0, 2.5, 3]])),
+    "bounds of ReLU6": (nn.ReLU6(), np.array([6.0, 0.0, -0.0, 7.0])),
     "cosine of zeros": (nn.CosineDistance(), [np.zeros((2, 3)), normal(2, 3)]),
     "cosines of zeros": (nn.Cosine(3, 2), np.zeros((2, 3))),
     "a size to reach": (
@@ -72,6 +83,7 @@ CRITERIONS = {
     "SmoothL1": (nn.SmoothL1Criterion(), whole(4, 5), whole(4, 5)),
     "Margin": (nn.MarginCriterion(), whole(4, 5), signs(4, 5)),
     "HingeEmbedding": (nn.HingeEmbeddingCriterion(), whole(4, 5), signs(4, 5)),
+    "HingeEmbedding of a margin": (nn.HingeEmbeddingCriterion(-2), whole(4, 5), signs(4, 5)),
     "SoftMargin": (nn.SoftMarginCriterion(), 40 * normal(4, 5), signs(4, 5)),
     "MultiMargin": (nn.MultiMarginCriterion(), whole(3, 4), np.array([1, 4, 2])),
     "squared MultiMargin": (nn.MultiMarginCriterion(2), whole(3, 4), np.array([1, 4, 2])),
@@ -79,6 +91,7 @@ CRITERIONS = {
         nn.MultiLabelMarginCriterion(), whole(3, 4), np.array([[1, 3, 0, 2], [2, 0, 0, 0], [4, 3, 2, 1]])
     ),
     "MarginRanking": (nn.MarginRankingCriterion(), [whole(9), whole(9)], signs(9)),
+    "MarginRanking of a margin": (nn.MarginRankingCriterion(0), [whole(9), whole(9)], signs(9)),
     "CosineEmbedding": (nn.CosineEmbeddingCriterion(), [whole(9, 2), whole(9, 2)], signs(9)),
     "CosineEmbedding of zeros": (nn.CosineEmbeddingCriterion(), [np.zeros((4, 3)), whole(4, 3)], signs(4)),
     "L1HingeEmbedding at the margin": (nn.L1HingeEmbeddingCriterion(2), [np.eye(2)[0], np.eye(2)[1]], -1),
@@ -104,3 +117,22 @@ def test_criterions(name: str) -> None:
     criterion, input, target = CRITERIONS[name]
     module = nn.ModuleFromCriterion(criterion)
     assert compare_with_torch(torch, module, [input, target], np.array([1.3])) < 1e-9
+
+
+def test_files_say_the_derivative_at_a_bound_themselves(tmp_path: Path) -> None:
+    """What PyTorch's clamp, hardtanh and margin losses pass there depends on its version."""
+    bounded = nn.ConcatTable().add(nn.HardTanh(-1, 2)).add(nn.ReLU6()).add(nn.Clamp(0, 2))
+    x, y = nn.Identity()(), nn.Identity()()
+    a, b, c = bounded(x).split(3)
+    net = nn.gModule([x, y], [
+        nn.HingeEmbeddingCriterion(2)([a, y]), nn.MarginRankingCriterion(1)([mg.nest(b, c), y]),
+    ])
+    input = [np.array([-1.0, 0, 1, 2, 6, 2, 0, 6]), np.array([-1.0, -1, 1, -1, -1, 1, 1, 1])]
+    net.forward(input)
+    expected = net.backward(input, [np.ones(1), np.ones(1)])[0]
+    _, source = interop.save_torch(net, tmp_path / "net.pt")
+    namespace: dict[str, Any] = {"__name__": "net", "__file__": str(source)}
+    exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"), namespace)
+    given = torch.tensor(input[0], requires_grad=True)
+    sum(namespace["load"]()([given, torch.tensor(input[1])])).backward()
+    np.testing.assert_allclose(given.grad.numpy(), expected, rtol=0, atol=1e-12)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import random
+import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +261,85 @@ def edited(text: str, old: str, new: str) -> str:
 
 def loaded_without_weights(torch: Any) -> Any:
     return torch.nn.Sequential(torch.nn.Linear(2, 2))
+
+
+def damaged(data: bytes, rng: random.Random) -> bytes:
+    """Change, remove or insert a few bytes, or cut the end off."""
+    work = bytearray(data)
+    for _ in range(rng.randint(1, 3)):
+        at, kind = rng.randrange(len(work)), rng.randrange(8)
+        if kind < 4:
+            work[at] = rng.randrange(256)
+        elif kind < 6:
+            del work[at : at + rng.randint(1, 9)]
+        elif kind < 7:
+            work[at:at] = rng.randbytes(rng.randint(1, 5))
+        else:
+            del work[max(at, 1) :]
+    return bytes(work)
+
+
+def with_damaged_pickle(data: bytes, rng: random.Random) -> bytes:
+    """Damage what a state dict says of its tensors, in a whole archive."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(target, "w") as new:
+        for entry in old.infolist():
+            content = old.read(entry)
+            pickled = entry.filename.endswith(".pkl")
+            new.writestr(entry.filename, damaged(content, rng) if pickled else content)
+    return target.getvalue()
+
+
+def with_other_values(text: str, rng: random.Random) -> str:
+    """Put something else in the place of some values of the structure, and the checksum of that."""
+    code, mark, lines = text.partition("# minigraph structure")
+    structure = "".join(line.removeprefix("#~ ") for line in lines.splitlines()[1:])
+    for _ in range(rng.randint(1, 3)):
+        spans = [match.span() for match in re.finditer(r'-?\d+|\\"[A-Za-z_.]+\\"|null|true|false', structure)]
+        start, end = rng.choice(spans)
+        other = rng.choice(["-1", "0", "2", "1e400", "9" * 25, "null", "[]", "{}", '\\"x\\"', "1000000000"])
+        structure = structure[:start] + other + structure[end:]
+    checksum = hashlib.sha256(structure.encode()).hexdigest()[:32]
+    return f"{code}{mark} 1 {checksum}:\n#~ {structure}\n"
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_damage_of_any_kind_is_a_format_error(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    net = nn.Sequential().add(nn.SpatialConvolution(1, 2, 3, 3)).add(nn.SpatialBatchNormalization(2))
+    path, source = interop.save_torch(net.add(nn.ReLU()), tmp_path / "a.pt")
+    whole, text = path.read_bytes(), source.read_text(encoding="utf-8")
+    rng, refused = random.Random(7), {"bytes": 0, "pickle": 0, "structure": 0}
+    for number in range(240):
+        kind = list(refused)[number % 3]
+        path.write_bytes(damaged(whole, rng) if kind == "bytes" else
+                         with_damaged_pickle(whole, rng) if kind == "pickle" else whole)
+        source.write_text(with_other_values(text, rng) if kind == "structure" else text, encoding="utf-8")
+        try:
+            interop.load_torch(path)
+        except FormatError as error:
+            assert "a.pt" in str(error) or "a.py" in str(error)
+            refused[kind] += 1
+    assert all(count > 15 for count in refused.values())
+
+
+@needs_torch
+def test_a_packed_or_an_old_state_dict_is_refused(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    path, _ = interop.save_torch(network(), tmp_path / "a.pt")
+    state = torch.load(path, weights_only=True)
+    torch.save(state, path, _use_new_zipfile_serialization=False)  # which claims sizes before it has bytes
+    with pytest.raises(FormatError, match="BadZipFile"):
+        interop.load_torch(path)
+    torch.save(state, path)
+    packed = tmp_path / "packed.zip"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename, old.read(entry))
+    packed.replace(path)
+    with pytest.raises(FormatError, match="its entries are compressed"):
+        interop.load_torch(path)
 
 
 # -- the command ------------------------------------------------------------------------------------

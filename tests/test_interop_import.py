@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from golden_files import load, value
 from interop_cases import flat, largest
 from test_golden_graphs import build_graph
 
+import minigraph as mg
 from minigraph import interop, nn
-from minigraph.errors import ConversionError
+from minigraph.errors import ConversionError, InputError
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -35,6 +37,10 @@ def layers() -> list[Any]:
         (IMAGES, tn.MaxPool2d(3, 2, 1)), (IMAGES, tn.MaxPool2d((2, 3), ceil_mode=True)),
         (IMAGES, tn.AvgPool2d(3, 2, 1, count_include_pad=False)), (IMAGES, tn.AdaptiveAvgPool2d((2, 3))),
         (IMAGES, tn.Dropout2d(0.3)), (ROWS, tn.Dropout(0.4)), (IMAGES, tn.Upsample(scale_factor=2)),
+        ((1, 2, 2, 3, 4), tn.Upsample(scale_factor=3)),
+        # Positions are exact in single precision here, in which Torch7 computes them.
+        (IMAGES, tn.Upsample((11, 13), mode="bilinear", align_corners=True)),
+        ((1, 2, 3, 3, 5), tn.Upsample((5, 9, 9), mode="trilinear", align_corners=True)),
         (IMAGES, tn.PixelShuffle(2)), (IMAGES, tn.ReflectionPad2d((1, 2, 3, 0))), (IMAGES, tn.Flatten()),
         *((ROWS, activation) for activation in (
             tn.Sigmoid(), tn.Tanh(), tn.ReLU(), tn.ELU(0.7), tn.LeakyReLU(0.2), tn.Softplus(2.0),
@@ -145,6 +151,20 @@ def test_traced_modules_give_the_same_numbers() -> None:
     gradInput = net.backward(input, [gs[0].numpy(), [g.numpy() for g in gs[1:]]])
     assert largest(gradInput, [gradient.numpy() for gradient in wanted]) < 1e-12
     assert {"a", "cell", "cat"} <= {node.name for node in net.forwardnodes}
+
+
+@pytest.mark.parametrize("kind", ["add", "sub", "mul", "div"])
+def test_what_pytorch_would_expand_is_refused(kind: str, tmp_path: Any) -> None:
+    class Outer(tn.Module):
+        def forward(self, a: Any, b: Any) -> Any:
+            return getattr(operator, {"div": "truediv"}.get(kind, kind))(a, b)
+
+    net = interop.from_torch(Outer())
+    mg.save(tmp_path / "net", net)
+    for each in (net, mg.load(tmp_path / "net"), mg.compile(net)):
+        with pytest.raises(InputError, match="one shape.*4, 1.*1, 4"):
+            each.forward([np.ones((1, 4)), np.ones((4, 1))])
+        assert each.forward([np.ones((2, 4)), np.ones((2, 4))]).shape == (2, 4)
 
 
 class Attention(tn.Module):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from golden_files import load, value
-from interop_cases import flat, is_criterion, largest, prepared
+from interop_cases import flat, largest, prepared
 from module_registry import CASES, REGISTRY, public_classes
 from registry.case import Case
 from test_golden_graphs import build_graph
@@ -71,14 +71,6 @@ def difference(net: Any, path: Path, input: Any, dtype: Any = np.float32) -> flo
     return largest(flat(wanted), run(path, input, dtype))
 
 
-def module_and_input(case: Case) -> tuple[Any, Any]:
-    """Return what a case is as a node; a criterion without a target gets one all the same."""
-    module, input = prepared(case)
-    if is_criterion(case) and input[1] is None:
-        input = [input[0], np.zeros(1)]
-    return module, input
-
-
 def case_id(case: Case) -> str:
     return f"{case.name}-{case.label}"
 
@@ -92,7 +84,7 @@ def test_graphs_give_the_same_numbers(case: dict[str, Any], tmp_path: Path) -> N
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_layers_give_the_same_numbers(case: Case, tmp_path: Path) -> None:
-    module, input = module_and_input(case)
+    module, input = prepared(case)
     stochastic = getattr(module, "stochastic_inference", False)
     if stochastic or case.name in REFUSED:
         with pytest.raises(ConversionError, match=REFUSED.get(case.name, "draws masks")):
@@ -107,7 +99,7 @@ def test_layers_give_the_same_numbers(case: Case, tmp_path: Path) -> None:
 def test_layers_in_double_precision(case: Case, tmp_path: Path) -> None:
     if case.name in REFUSED:
         return
-    module, input = module_and_input(case)
+    module, input = prepared(case)
     if case.name in SINGLE:
         with pytest.raises(ConversionError, match="onnxruntime runs .* in float32 only"):
             interop.to_onnx(module, tmp_path / "layer.onnx", input, dtype="float64")
@@ -192,6 +184,16 @@ def test_indices_and_shared_weights(tmp_path: Path) -> None:
     assert [w.name for w in model.graph.initializer if w.name.endswith("weight")] == ["lookuptable.weight"]
     assert shapes(path, "inputs") == [("words", ["batch"])]
     assert difference(net, path, np.array([4, 4, 1, 5, 3])) < 1e-6
+
+
+def test_weights_that_two_convolutions_share_are_written_once(tmp_path: Path) -> None:
+    first, second = nn.SpatialConvolution(3, 3, 3, 3), nn.SpatialConvolution(3, 3, 3, 3)
+    second.share(first, "weight")
+    net = nn.Sequential().add(first).add(nn.ReLU()).add(second)
+    x = np.random.default_rng(0).normal(size=(2, 3, 6, 6))
+    path = interop.to_onnx(net, tmp_path / "net.onnx", x)
+    assert [tuple(w.dims) for w in onnx.load(path).graph.initializer].count((3, 3, 3, 3)) == 1
+    assert difference(net, path, x) < 1e-6
 
 
 def sequences(batch: int, steps: int) -> list[np.ndarray]:
@@ -281,6 +283,55 @@ def test_nested_tables_without_names(tmp_path: Path) -> None:
     assert [name for name, _ in shapes(path, "inputs")] == ["input_1", "input_2_1", "input_2_2"]
     assert [name for name, _ in shapes(path, "outputs")] == ["output_1", "output_2"]
     assert difference(net, path, input) == 0
+
+
+def test_layers_that_onnx_has_are_recognised(tmp_path: Path) -> None:
+    net = nn.Sequential().add(nn.SpatialConvolution(2, 3, 3, 3)).add(nn.SpatialBatchNormalization(3))
+    net.add(nn.ELU()).add(nn.SpatialMaxPooling(2, 2)).add(nn.View(-1, 12)).add(nn.Linear(12, 4))
+    rng = np.random.default_rng(0)
+    path = interop.to_onnx(net, tmp_path / "cnn.onnx", rng.normal(size=(2, 2, 6, 6)))
+    assert [node.op_type for node in onnx.load(path).graph.node] == [
+        "Conv", "BatchNormalization", "Elu", "MaxPool", "Reshape", "Gemm", "Identity"
+    ]
+    assert difference(net, path, rng.normal(size=(5, 2, 6, 6))) < 1e-6
+
+
+class Residual(nn.Sequential):
+    """A container of its own modules, which runs as any other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add(nn.ConcatTable().add(nn.Identity()).add(nn.Linear(4, 4))).add(nn.CAddTable())
+
+
+class Doubled(nn.Linear):
+    def updateOutput(self, input: Any) -> np.ndarray:
+        self.output = 2 * super().updateOutput(input)
+        return self.output
+
+
+def test_a_module_of_your_own_is_written_if_it_runs_as_its_base(tmp_path: Path) -> None:
+    net, x = nn.Sequential().add(Residual()).add(nn.Tanh()), np.random.default_rng(0).normal(size=(3, 4))
+    assert difference(net, interop.to_onnx(net, tmp_path / "net.onnx", x), x) < 1e-6
+    with pytest.raises(ConversionError, match="Doubled is a class of your own without a rule"):
+        interop.to_onnx(net.add(Doubled(4, 4)), tmp_path / "net.onnx", x)
+
+
+def test_rows_of_limited_norm_are_written_as_they_are_looked_up(tmp_path: Path) -> None:
+    table = nn.LookupTable(6, 4, 0, 0.5)
+    path = interop.to_onnx(table, tmp_path / "table.onnx", np.array([1, 2, 6]))
+    assert difference(table, path, np.array([4, 1, 1, 5])) < 1e-6
+
+
+def test_copies_of_types_are_those_of_the_file(tmp_path: Path) -> None:
+    def copy(outtype: str) -> nn.Sequential:
+        return nn.Sequential().add(nn.Copy("torch.LongTensor", outtype, False, True)).add(nn.MulConstant(0.5))
+
+    words = np.array([[1, 2], [3, 4]])
+    net = copy("torch.DoubleTensor")
+    assert difference(net, interop.to_onnx(net, tmp_path / "copy.onnx", words), words) == 0
+    with pytest.raises(ConversionError, match="it converts to whole numbers"):
+        interop.to_onnx(copy("torch.IntTensor"), tmp_path / "copy.onnx", words)
 
 
 def test_a_batch_that_is_taken_apart_is_fixed(tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ from objectives import ALL, FIRST_ORDER, golden_function, method, quadratic, ros
 
 from minigraph import optim
 
+# Several tests give every method the same config.
+pytestmark = pytest.mark.filterwarnings("ignore:optim.[a-z]* does not use")
+
 ROWS = load("rng_optim")["optim"]
 SIZE = 7
 

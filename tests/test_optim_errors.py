@@ -12,6 +12,9 @@ from objectives import ALL, FIRST_ORDER, method, quadratic, rosenbrock
 from minigraph import optim
 from minigraph.errors import ArgumentError, InputError, MinigraphError, StateError
 
+# Several tests give every method the same config.
+pytestmark = pytest.mark.filterwarnings("ignore:optim.[a-z]* does not use")
+
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_nan_loss_passes_and_corrupts_nothing(name: str) -> None:
@@ -57,7 +60,16 @@ def test_a_failing_feval_leaves_x_at_an_accepted_point(name: str, calls: int) ->
 BAD = [
     *((name, {"learningRate": bad}, "learningRate") for bad in (-0.1, math.nan, math.inf, "0.1", True, [1.0])
       for name in ("sgd", "adam", "rmsprop", "lbfgs") if not (name == "lbfgs" and bad == math.inf)),
-    ("sgd", {"learning_rate": 0.1}, "'learningRate'"), ("adam", {"Beta1": 0.1}, "'beta1'"),
+    *((name, {key: 0.1}, rf"config\['{key}'\] is not an option, did you mean '{meant}'\?")
+      for name, key, meant in (
+          ("sgd", "learning_rate", "learningRate"), ("adam", "Beta1", "beta1"), ("sgd", "lr", "learningRate"),
+          ("nag", "momentun", "momentum"), ("adam", "wd", "weightDecay"), ("adamax", "beta_2", "beta2"),
+          ("adagrad", "decay", "weightDecay"), ("adadelta", "Rho", "rho"), ("rmsprop", "alfa", "alpha"),
+          ("asgd", "lamda", "lambda"), ("rprop", "step_size", "stepsize"), ("lbfgs", "tolfun", "tolFun"),
+          ("cg", "max_iter", "maxIter"),
+      )),
+    ("asgd", {"lr": 0.1}, "There are eta0, lambda, alpha, t0$"), ("sgd", {1: 0.1}, r"config\[1\]"),
+    ("lbfgs", {"lineSearch": optim.lswolfe, "lineSearchOptions": {"C1": 0.1}}, r"options\['C1'\].*'c1'"),
     ("sgd", {"nesterov": True}, "nesterov"),
     ("sgd", {"nesterov": True, "momentum": 0.9}, "dampening"),
     ("sgd", {"weightDecay": 0.1, "weightDecays": np.ones(4)}, "both"),
@@ -132,3 +144,26 @@ def test_a_state_belongs_to_one_x(name: str) -> None:
                 method(name)(quadratic, other, config, state)
             assert isinstance(caught.value, MinigraphError)
             np.testing.assert_array_equal(other, before)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_unknown_entries_of_a_state_are_refused_and_the_methods_own_are_not(name: str) -> None:
+    x, table = np.linspace(1, 2, 4), {}
+    with pytest.raises(ArgumentError, match=r"state\['momento'\] is not an option"):
+        method(name)(quadratic, x, {}, {"momento": 0.9})
+    np.testing.assert_array_equal(x, np.linspace(1, 2, 4))
+    for _ in range(3):  # all that a method keeps stands in the config from the second call on
+        method(name)(rosenbrock, x, table)
+    assert table
+    for other in ALL:  # what one method leaves behind is no mistake for another one
+        with pytest.raises(ZeroDivisionError):
+            method(other)(lambda x: 1 / 0, np.ones(4), table)
+
+
+def test_an_option_of_another_method_passes_with_a_warning() -> None:
+    x, expected = np.ones(4), np.ones(4)
+    optim.adam(quadratic, expected, {"learningRate": 0.1})
+    with pytest.warns(UserWarning, match=r"adam does not use .*an option of sgd, nag") as seen:
+        optim.adam(quadratic, x, {"learningRate": 0.1, "momentum": 0.9})
+    assert len(seen) == 1 and seen[0].filename == __file__
+    np.testing.assert_array_equal(x, expected)

@@ -12,6 +12,9 @@ from objectives import method, quadratic, rosenbrock, watched
 from minigraph import optim
 from minigraph.errors import ArgumentError
 
+# Several tests give every method the same config.
+pytestmark = pytest.mark.filterwarnings("ignore:optim.[a-z]* does not use")
+
 
 @pytest.mark.parametrize("size", [2, 5, 30])
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from test_debug_trace import zaremba
 import minigraph as mg
 from minigraph import nn
 from minigraph.debug import Trace, UnrollTrace
-from minigraph.drawing.page.trace_values import BINS, facts, rms
-from minigraph.drawing.page.traces import traces_data
+from minigraph.drawing.page.recorded.summaries import BINS, rms, summary
+from minigraph.drawing.page.recorded.traces import traces_data
 from minigraph.errors import DrawingError
 
 Data = dict[str, Any]
@@ -39,9 +39,9 @@ def state_of(data: Data, name: str, trace: Trace, direction: str = "backward") -
 # -- tensors ---------------------------------------------------------------------------------
 
 
-def test_facts_of_a_tensor_and_of_a_table() -> None:
+def test_summary_of_a_tensor_and_of_a_table() -> None:
     values = np.array([[0.0, 1.0, -3.0], [2.0, 0.0, 4.0]])
-    found = facts(values)
+    found = summary(values)
     assert found is not None
     assert found["shape"] == "(2, 3)" and found["count"] == 6 and found["zero"] == 2
     assert found["norm"] == pytest.approx(np.linalg.norm(values), rel=1e-5)
@@ -49,9 +49,9 @@ def test_facts_of_a_tensor_and_of_a_table() -> None:
     assert (found["min"], found["max"], found["mean"]) == (-3.0, 4.0, pytest.approx(2 / 3, rel=1e-5))
     assert found["values"] == [0.0, 1.0, -3.0, 2.0, 0.0, 4.0]
     np.testing.assert_array_equal(found["bins"], np.histogram(values, BINS)[0])
-    table = facts([values, [None, np.ones(2)]])
+    table = summary([values, [None, np.ones(2)]])
     assert table is not None and table["count"] == 8 and table["shape"] == "{(2, 3), {None, (2,)}}"
-    assert facts(None) is None and facts([None, [None]]) is None
+    assert summary(None) is None and summary([None, [None]]) is None
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_facts_of_a_tensor_and_of_a_table() -> None:
         ([], {"count": 0, "rms": 0.0}),
     ],
 )
-def test_facts_of_awkward_numbers_are_json(values: list[float], expected: Data) -> None:
-    found = strict(facts(np.array(values)))
+def test_summary_of_awkward_numbers_are_json(values: list[float], expected: Data) -> None:
+    found = strict(summary(np.array(values)))
     assert {key: found[key] for key in expected} == expected
 
 
@@ -78,7 +78,7 @@ def test_rms_does_not_overflow() -> None:
 
 
 def test_large_tensors_are_statistics_only() -> None:
-    found = facts(np.random.default_rng(0).standard_normal(100_000))
+    found = summary(np.random.default_rng(0).standard_normal(100_000))
     assert found is not None and "values" not in found and sum(found["bins"]) == 100_000
     assert len(json.dumps(found)) < 500
 
@@ -94,14 +94,14 @@ def test_events_are_those_of_the_trace_in_order() -> None:
     assert [event["node"] for event in data["forward"]] == [node.id for node in net.forwardnodes]
     assert [event["node"] for event in data["backward"]] == [node.id for node in net.backwardnodes]
     for event, visited in zip(data["backward"], trace.nodes):
-        assert event["facts"]["norm"] == pytest.approx(visited.norm, rel=1e-5)
+        assert event["summary"]["norm"] == pytest.approx(visited.norm, rel=1e-5)
         arrived = [data["contributions"][index] for index in event["from"]]
         assert [(each["consumer"], each["slot"]) for each in arrived] == [
             (each.consumer.id, each.slot + 1) for each in visited.contributions
         ]
         passed = [data["contributions"][index] for index in event["to"]]
         assert [each["source"] for each in passed] == [each.source.id for each in visited.passed_on]
-        assert [each["facts"]["norm"] for each in passed] == [
+        assert [each["summary"]["norm"] for each in passed] == [
             pytest.approx(each.norm, rel=1e-5) for each in visited.passed_on
         ]
     owners = {each["name"]: each["node"] for each in data["parameters"]}
@@ -114,16 +114,16 @@ def test_nothing_arrived_is_null() -> None:
     trace = mg.debug.trace(nn.gModule([a], [left, right]), np.ones(2), [np.ones(2), None])
     (data,) = data_of(trace)
     event = next(each for each in data["backward"] if each["node"] == trace["right"].node.id)
-    assert event["facts"] is None and event["state"] == "nothing"
+    assert event["summary"] is None and event["state"] == "nothing"
 
 
 def test_a_page_of_many_nodes_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minigraph.drawing.page.traces.HISTOGRAMS", 100)
+    monkeypatch.setattr("minigraph.drawing.page.recorded.traces.HISTOGRAMS", 100)
     net, x, g = zaremba(2)
     trace = mg.debug.trace(net, x, g)
     (data,) = data_of(trace)
-    assert "bins" not in data["backward"][5]["facts"] and "bins" not in data["forward"][5]["facts"]
-    assert data["backward"][5]["facts"]["norm"] == pytest.approx(trace.nodes[5].norm, rel=1e-5)
+    assert "bins" not in data["backward"][5]["summary"] and "bins" not in data["forward"][5]["summary"]
+    assert data["backward"][5]["summary"]["norm"] == pytest.approx(trace.nodes[5].norm, rel=1e-5)
 
 
 # -- troubles ------------------------------------------------------------------------------------
@@ -280,8 +280,8 @@ def test_vanishing_over_time_is_marked_at_the_latest_step() -> None:
 
 
 def test_long_sequences_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minigraph.drawing.page.traces.EVENTS", 100)
-    monkeypatch.setattr("minigraph.drawing.page.traces.CELLS", 200)
+    monkeypatch.setattr("minigraph.drawing.page.recorded.traces.EVENTS", 100)
+    monkeypatch.setattr("minigraph.drawing.page.recorded.traces.CELLS", 200)
     trace = unrolled(40)
     (data,) = data_of(trace)
     kept = [int(t) for t in data["details"]]

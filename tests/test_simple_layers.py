@@ -225,6 +225,17 @@ def test_linear_weight_norm_to_linear_and_back() -> None:
     assert repr(net) == "nn.LinearWeightNorm(4 -> 3)"
 
 
+def test_linear_weight_norm_divides_by_no_norm_below_eps() -> None:
+    net = nn.LinearWeightNorm(2, 2, True, 0.5)
+    net.v[...] = [[3, 4], [0.03, 0.04]]
+    net.g[...] = 1
+    net.forward(np.ones((1, 2)))
+    np.testing.assert_allclose(net.weight, [[0.6, 0.8], [0.06, 0.08]])
+    net.v.fill(0)
+    net.eps = 1e-16
+    np.testing.assert_allclose(net.forward(np.ones((1, 2)))[0], net.bias)
+
+
 def test_dropout_family() -> None:
     x = np.ones((2, 3, 4, 5))
     mg.manualSeed(1)
@@ -301,10 +312,29 @@ def test_indices_add_up() -> None:
     net = nn.Index(1)
     np.testing.assert_array_equal(net.forward([x, rows]), x[rows - 1])
     g = RNG.standard_normal((3, 3))
-    gradient = net.backward([x, rows], g)
+    gradient, zeros = net.backward([x, rows], g)
     np.testing.assert_allclose(gradient[1], g[0] + g[2])
-    _, zeros = net.gradInput
     assert zeros.shape == (3,) and not zeros.any()
+
+
+def test_kmeans_finds_the_groups() -> None:
+    groups = np.repeat([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], 20, axis=0)
+    x = groups + 0.1 * np.random.default_rng(2).standard_normal(groups.shape)
+    net = nn.Kmeans(3, 2)
+    net.initKmeansPlus(x)
+    for _ in range(3):
+        net.zeroGradParameters()
+        numbers = net.forward(x).reshape(3, 20)
+        gradInput = net.backward(x, None)
+        net.updateParameters(1)  # centres become means
+    assert not gradInput.any() and (numbers == numbers[:, :1]).all() and set(numbers[:, 0]) == {1, 2, 3}
+    centres = net.weight[numbers[:, 0].astype(int) - 1]
+    np.testing.assert_allclose(centres, x.reshape(3, 20, 2).mean(1), atol=1e-6)
+    assert net.loss == pytest.approx(np.square(x - np.repeat(centres, 20, 0)).sum(), rel=1e-6)
+    net.initRandom(x)
+    assert all((x == centre).all(1).any() for centre in net.weight)
+    with pytest.raises(InputError, match="at least 3"):
+        net.initRandom(x[:2])
 
 
 ROWS = np.zeros((2, 4))

@@ -25,6 +25,31 @@ def test_pairs_agree_with_numpy() -> None:
         np.testing.assert_allclose(nn.PairwiseDistance(p).forward([A[0], B[0]]), distances[:1])
 
 
+@pytest.mark.parametrize(
+    ("layer", "together"),
+    [
+        (nn.CAddTable, np.add), (nn.CSubTable, np.subtract), (nn.CMulTable, np.multiply),
+        (nn.CDivTable, np.divide), (nn.CMaxTable, np.maximum), (nn.CMinTable, np.minimum),
+    ],
+)
+@pytest.mark.parametrize("compiled", [False, True], ids=["engine", "compiled"])
+def test_tensors_meet_by_their_elements(layer: Any, together: Any, compiled: bool) -> None:
+    a, b = nn.Identity()(), nn.Identity()()
+    net: Any = nn.gModule([a, b], [layer()([a, b])])
+    net = mg.compile(net) if compiled else net
+    first, second = A[:2], RNG.uniform(1, 2, (2, 1, 4))
+    np.testing.assert_array_equal(net.forward([first, second]), together(first, second[:, 0]))
+    g = RNG.standard_normal((2, 4))
+    gradients = [gradient.copy() for gradient in net.backward([first, second], g)]
+    assert [gradient.shape for gradient in gradients] == [(2, 4), (2, 1, 4)]
+    net.forward([first, second[:, 0]])
+    for mine, same in zip(gradients, net.backward([first, second[:, 0]], g)):
+        np.testing.assert_array_equal(mine.reshape(2, 4), same)
+    for shape in ((2, 1), (1, 4), (4,), (1,), (3, 4)):  # NumPy would expand all but the last
+        with pytest.raises(InputError, match=r"as many elements: input\[2\] has shape"):
+            net.forward([first, np.ones(shape)])
+
+
 def test_pairwise_distance_breaks_ties_at_random() -> None:
     net = nn.PairwiseDistance(1)
     a = np.ones(40)

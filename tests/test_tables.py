@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from minigraph import tables
 from minigraph.errors import ArgumentError, InputError
-from minigraph.memory import Relocation, flatten, root
+from minigraph.memory import Relocation, root
+from minigraph.memory.flat import Flat
 
 arrays = st.integers(0, 3).map(lambda n: np.arange(float(n)))
 nested = st.recursive(arrays, lambda inner: st.lists(inner, min_size=1, max_size=3), max_leaves=8)
@@ -85,12 +86,14 @@ def test_flatten_keeps_values_and_overlaps(pieces: list[tuple[int, int]]) -> Non
     buffer = np.random.default_rng(0).standard_normal(16)
     views = [buffer[start : start + size] for start, size in pieces] + [np.ones((2, 2))]
     before = [view.copy() for view in views]
-    flat, moved = flatten(views)
+    made = Flat(views)
+    flat = made.give(None)
+    moved = [made.move(view) for view in views]
     covered = {i for start, size in pieces for i in range(start, start + size)}
     assert flat.size == len(covered) + 4
     for view, old in zip(moved, before):
         np.testing.assert_array_equal(view, old)
-        assert not view.size or root(view) is flat
+        assert not view.size or root(view) is root(flat)
     for i, (start, size) in enumerate(pieces):
         for j, (other, count) in enumerate(pieces):
             overlap = size and count and start < other + count and other < start + size
@@ -99,4 +102,4 @@ def test_flatten_keeps_values_and_overlaps(pieces: list[tuple[int, int]]) -> Non
 
 def test_flatten_refuses_mixed_dtypes() -> None:
     with pytest.raises(ArgumentError, match="several dtypes"):
-        flatten([np.ones(1), np.ones(1, np.float32)])
+        Flat([np.ones(1), np.ones(1, np.float32)])

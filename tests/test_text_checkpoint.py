@@ -105,13 +105,22 @@ def test_a_write_that_fails_leaves_the_old_file(
 # -- runs ----------------------------------------------------------------------------------
 
 
+class Steps(text.Reporter):
+    """Counts the iterations of a process."""
+
+    count = 0
+
+    def stepped(self, step: text.Step) -> None:
+        self.count += 1
+
+
 def run(folder: Path, stop_after: int = 10**9, **given: Any) -> text.Result:
     """Train; a graceful stop after some iterations of this process."""
     keywords = {name: given.pop(name) for name in ("init_from", "corpus") if name in given}
-    calls = iter(range(1, 10**9))
+    steps = Steps()
     return text.train(
         keywords.pop("corpus", corpus()), options(**given), folder, folder / "log.jsonl",
-        should_stop=lambda: next(calls) >= stop_after, **keywords,
+        reporter=steps, should_stop=lambda: steps.count >= stop_after, **keywords,
     )
 
 
@@ -134,6 +143,24 @@ def test_a_run_in_pieces_is_the_run_in_one(tmp_path: Path, model: str) -> None:
     assert [line["iteration"] for line in lines if "loss" in line] == list(range(1, 61))
     assert [line["iteration"] for line in lines if "val_loss" in line] == list(range(5, 61, 5))
     assert result.curve.read_text().startswith("<svg")
+
+
+def test_a_run_that_is_stopped_wherever_it_can_be_is_the_run_in_one(tmp_path: Path) -> None:
+    """After each iteration, and before each of the 6 batches of a validation."""
+    run(tmp_path / "whole")
+    stops = finished = 0
+    while not finished:
+        calls = iter(range(1, 10**9))
+        stops += 1
+        finished = text.train(
+            corpus(), options(), tmp_path / "pieces", tmp_path / "pieces" / "log.jsonl",
+            should_stop=lambda: next(calls) >= stops,  # noqa: B023 (called at once)
+        ).finished
+        validations = (tmp_path / "pieces" / "log.jsonl").read_text().count("val_loss")
+        assert finished == (newest(tmp_path / "pieces").structure["iteration"] == 12 and validations == 3)
+    assert stops > 7
+    assert_same_state(newest(tmp_path / "whole"), newest(tmp_path / "pieces"))
+    assert log_lines(tmp_path / "pieces" / "log.jsonl") == log_lines(tmp_path / "whole" / "log.jsonl")
 
 
 def test_what_a_checkpoint_holds(tmp_path: Path) -> None:

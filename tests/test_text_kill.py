@@ -8,20 +8,21 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import IO, Callable, Iterator
+from typing import IO, Iterator, Optional
 
 import pytest
 from lm_runs import TEXT, assert_same_state, flags, log_lines, newest
 
 from minigraph import text
 
-KILLS = 20
+KILLS = 21
 OPTIONS = {
     "rnn_size": 8, "seq_length": 5, "batch_size": 4, "train_frac": 0.8, "val_frac": 0.2, "dropout": 0.2,
     "learning_rate_decay_after": 1, "eval_val_every": 20, "keep": 3,
 }
+#: Calls of functions before the first iteration, and from one to the next where each is saved, about.
+BEGINNING, ITERATION = 80_000, 11_000
 
 
 class Runs:
@@ -33,11 +34,9 @@ class Runs:
         self.requests: IO[str] = process.stdin
         self.answers: IO[str] = process.stdout
 
-    def start(self, arguments: list[str]) -> int:
-        print(json.dumps(arguments), file=self.requests, flush=True)
-        return int(self.answers.readline())
-
-    def status(self) -> int:
+    def run(self, arguments: list[str], moment: Optional[tuple[int, int]] = None) -> int:
+        """Run to the end, or until so many iterations and then so many calls were made; return the status."""
+        print(json.dumps([arguments, moment]), file=self.requests, flush=True)
         return int(self.answers.readline())
 
 
@@ -50,23 +49,11 @@ def runs() -> Iterator[Runs]:
         yield Runs(process)
 
 
-def command(file: Path, folder: Path, iterations: int) -> list[str]:
+def command(file: Path, folder: Path, iterations: int, save_every: float = 30) -> list[str]:
     return [
         "train", str(file), "--checkpoint-dir", str(folder), "--log", str(folder / "log.jsonl"),
-        "--max-iters", str(iterations), *flags(OPTIONS),
+        "--max-iters", str(iterations), "--save-every", str(save_every), *flags(OPTIONS),
     ]
-
-
-def log_size(folder: Path) -> int:
-    log = folder / "log.jsonl"
-    return log.stat().st_size if log.exists() else 0
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="SIGKILL and fork are of POSIX")
@@ -74,27 +61,24 @@ def test_killed_twenty_times_it_ends_as_if_nothing_had_happened(tmp_path: Path, 
     file, killed, whole = tmp_path / "text.txt", tmp_path / "killed", tmp_path / "whole"
     file.write_text(TEXT)
     moments = random.Random(1)
-    reached: list[int] = []
+    reached = 0
     for kill in range(KILLS):
-        before = log_size(killed)
-        child = runs.start(command(file, killed, 10**6))
-        if kill % 2:  # while it trains, however slow the machine; the others, at any moment
-            wait_for(lambda: log_size(killed) != before)  # noqa: B023 (called at once)
-        time.sleep(moments.uniform(0.0, 0.15))
-        os.kill(child, signal.SIGKILL)
-        assert runs.status() == signal.SIGKILL
+        # In turn: before it trains, while every iteration is saved, and while time says when to save.
+        iterations = moments.randint(1, 5) if kill % 3 else 0
+        calls = moments.randint(1, ITERATION if iterations else BEGINNING)
+        arguments = command(file, killed, reached + 30, save_every=0 if kill % 3 == 1 else 30)
+        assert runs.run(arguments, (iterations, calls)) == signal.SIGKILL
         for path in killed.glob("*.safetensors"):
             assert text.read_checkpoint(path).structure["options"]["rnn_size"] == 8
         found = text.Folder(killed).newest(pytest.fail)
-        reached.append(found.structure["iteration"] if found else 0)
-    assert reached == sorted(reached)
-    assert len(set(reached)) > KILLS / 4
+        now = found.structure["iteration"] if found else 0
+        assert now >= reached + (iterations if kill % 3 == 1 else 0)
+        reached = now
+    assert reached > KILLS / 3
 
-    end = reached[-1] + 10
     for folder in (killed, whole):
-        runs.start(command(file, folder, end))
-        assert runs.status() == 0
+        assert runs.run(command(file, folder, reached + 10)) == 0
     assert_same_state(newest(killed), newest(whole))
     assert log_lines(killed / "log.jsonl") == log_lines(whole / "log.jsonl")
     logged = [line["iteration"] for line in log_lines(killed / "log.jsonl") if "loss" in line]
-    assert logged == list(range(1, end + 1))
+    assert logged == list(range(1, reached + 11))

@@ -151,24 +151,28 @@ class Ranks:
 
             def allreduce(self, array: np.ndarray) -> None:
                 ranks.parts[number] = array.copy()
-                ranks.barrier.wait(20)
+                ranks.barrier.wait()
                 array[:] = sum(ranks.parts[1:], ranks.parts[0])
-                ranks.barrier.wait(20)
+                ranks.barrier.wait()
 
         return Member()
 
 
-def in_threads(size: int, work: Any) -> list[Any]:
-    results: list[Any] = [None] * size
+def in_threads(ranks: Ranks, work: Any) -> list[Any]:
+    results: list[Any] = [None] * len(ranks.parts)
 
     def run(rank: int) -> None:
-        results[rank] = work(rank)
+        try:
+            results[rank] = work(rank)
+        finally:
+            if results[rank] is None:
+                ranks.barrier.abort()  # it failed: nobody waits for it
 
-    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(len(results))]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join()
     return results
 
 
@@ -185,7 +189,7 @@ def test_a_group_follows_the_single_process(size: int) -> None:
         return mine, members[rank].validate(), members[rank].arrays()
 
     held = alone.validate()
-    for mine, validation, arrays in in_threads(size, work):
+    for mine, validation, arrays in in_threads(ranks, work):
         for step, expected in zip(mine, steps):
             assert step.loss == pytest.approx(expected.loss, rel=1e-12)
             assert step.grad_norm == pytest.approx(expected.grad_norm, rel=1e-9)

@@ -5,6 +5,8 @@ Commands import what they need when they run, so that ``minigraph --help`` answe
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Optional
 
@@ -40,6 +42,8 @@ target_argument = click.argument("target", metavar="FILE.py:NAME")
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Torch7's nn and nngraph in Python: build graphs of modules, run, draw and explain them."""
+    if isinstance(sys.stdout, TextIOWrapper):  # names and texts may hold what its encoding lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @main.command(cls=Command)

@@ -18,6 +18,8 @@ from minigraph.cli.target import load
 from minigraph.debug.measure import norm_of, shape_text
 from minigraph.debug.report import group, number, text_table
 from minigraph.errors import DrawingError
+from minigraph.files.atomic import write_text
+from minigraph.files.opening import open_regular
 from minigraph.tables import Path as TablePath
 
 SOURCE = "lstm_graphs.py"
@@ -48,9 +50,12 @@ def _write_source(folder: Path) -> Path:
     text = resources.files("minigraph.cli").joinpath(SOURCE).read_text(encoding="utf-8")
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / SOURCE
-    if target.exists() and target.read_text(encoding="utf-8") != text:
-        raise Failure(f"{target} is not the demo's (changed?): move it away, or choose a folder with -o")
-    target.write_text(text, encoding="utf-8")
+    if target.exists():
+        with open_regular(target) as file:
+            there = file.read(len(text.encode("utf-8")) + 1)
+        if there.decode("utf-8", "replace").replace("\r\n", "\n") != text:
+            raise Failure(f"{target} is not the demo's (changed?): move it away, or choose a folder with -o")
+    write_text(target, text)
     return target
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -17,7 +16,10 @@ from minigraph.cli.failures import OneLineCommand
     "--temperature", default=1.0, show_default=True,
     help="Below 1 likely characters become likelier; 0 always takes the likeliest.",
 )
-@click.option("--length", default=2000, show_default=True, help="Number of characters to write.")
+@click.option(
+    "--length", default=2000, show_default=True,
+    help="Number of characters to draw (of bytes, where the model is one of bytes).",
+)
 @click.option("--seed", default=123, show_default=True, help="Seed of the random numbers.")
 def sample(checkpoint: Path, primetext: str, temperature: float, length: int, seed: int) -> None:
     """Write text from a model that minigraph train saved, or Torch7's char-rnn.
@@ -29,13 +31,7 @@ def sample(checkpoint: Path, primetext: str, temperature: float, length: int, se
 
     found = text.read_model(checkpoint, lambda message: click.echo(f"minigraph: {message}", err=True))
     characters = Sampler(found).sample(length, primetext, temperature, seed)
-    _write(primetext)
+    click.echo(primetext, nl=False)
     for character in characters:
-        _write(character)
-    _write("\n")
-
-
-def _write(characters: str) -> None:
-    """Print at once; what the terminal's encoding lacks is printed as an escape."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    click.echo(characters.encode(encoding, "backslashreplace").decode(encoding), nl=False)
+        click.echo(character, nl=False)
+    click.echo()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterator, Optional, get_type_hints
 
 import click
 
@@ -12,29 +14,6 @@ from minigraph.cli.failures import Failure, describe
 from minigraph.cli.together import TogetherCommand
 from minigraph.text.options import TrainingOptions, flag
 
-_FLAGS = (
-    # option, type, help; the defaults are those of TrainingOptions
-    ("rnn_size", int, "Size of the hidden state of each layer."),
-    ("num_layers", int, "Number of layers."),
-    ("model", str, "lstm, gru or rnn."),
-    ("learning_rate", float, "Learning rate of rmsprop."),
-    ("learning_rate_decay", float, "Factor of the learning rate after each epoch."),
-    ("learning_rate_decay_after", float, "Epoch after which the learning rate decays."),
-    ("decay_rate", float, "Decay of rmsprop's mean square gradient."),
-    ("dropout", float, "Probability of dropping an entry between layers and before the decoder."),
-    ("seq_length", int, "Time steps to unroll for."),
-    ("batch_size", int, "Sequences to train on in parallel."),
-    ("max_epochs", int, "Passes through the training text."),
-    ("grad_clip", float, "Entries of the gradient are clipped to plus or minus this."),
-    ("train_frac", float, "Share of the text that is trained on."),
-    ("val_frac", float, "Share of the text that is held for validation."),
-    ("seed", int, "Seed of all random numbers."),
-    ("eval_val_every", int, "Iterations from one validation to the next."),
-    ("dtype", str, "float32 or float64."),
-    ("max_iters", int, "Stop after this many iterations (0: when the epochs are over)."),
-    ("save_every", float, "Longest time between two saves of the state, in seconds (0: every iteration)."),
-    ("keep", int, "How many checkpoints of validations to keep, besides the best (0: all)."),
-)
 _FROM_CHECKPOINT = ("model", "rnn_size", "num_layers")
 
 
@@ -46,10 +25,12 @@ class Stopped(Failure):
 
 def _training_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add a flag for every option of a training run."""
-    defaults = TrainingOptions().to_dict()
-    for name, kind, words in reversed(_FLAGS):
-        add = click.option(flag(name), name, type=kind, default=defaults[name], show_default=True, help=words)
-        command = add(command)
+    types = get_type_hints(TrainingOptions)
+    for option in reversed(fields(TrainingOptions)):
+        command = click.option(
+            flag(option.name), option.name, type=types[option.name], default=option.default,
+            show_default=True, help=option.metadata["words"],
+        )(command)
     return command
 
 
@@ -89,25 +70,25 @@ def train(
     from minigraph.errors import NumberError
     from minigraph.text.progress import progress_reporter
 
+    vocabulary = None
     if init_from is not None:
-        given = text.RunFacts.of(text.read_model(init_from)).options.to_dict()
+        facts = text.RunFacts.of(text.read_model(init_from))
+        given, vocabulary = facts.options.to_dict(), text.Vocabulary(facts.vocabulary)
         for name in _FROM_CHECKPOINT:
             if ctx.get_parameter_source(name) == click.core.ParameterSource.DEFAULT:
                 values[name] = given[name]
     options = text.TrainingOptions(**values)
-    corpus = text.Corpus.reference() if file is None else text.Corpus.from_file(file)
+    corpus = (
+        text.Corpus.reference(vocabulary) if file is None else text.Corpus.from_file(file, vocabulary)
+    )
     asked: list[int] = []
-    previous = {number: signal.signal(number, lambda number, _: _ask(asked, number)) for number in _SIGNALS}
     try:
         result = text.train(
             corpus, options, checkpoint_dir, log, init_from, ctx.obj, progress_reporter(),
-            should_stop=lambda: bool(asked), compiled=compiled,
+            should_stop=lambda: bool(asked), compiled=compiled, iterating=_noting_signals(asked),
         )
     except NumberError as error:
         raise Stopped(describe(error), error) from error
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
     iteration = result.trainer.iteration
     if ctx.obj.rank > 0:
         pass  # rank 0 tells
@@ -122,8 +103,18 @@ def train(
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def _ask(asked: list[int], number: int) -> None:
-    """Note a signal; the second of them ends the program at once."""
-    if asked:
-        raise KeyboardInterrupt
-    asked.append(number)
+@contextmanager
+def _noting_signals(asked: list[int]) -> Iterator[None]:
+    """Note a signal in ``asked``; the second of them, and any before or after, ends the program at once."""
+
+    def note(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    previous = {number: signal.signal(number, note) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -8,3 +8,7 @@ calls it, ``report`` shows what was made.
 from minigraph.compiler.compiled import Compiled, compile
 
 __all__ = ["Compiled", "compile"]
+
+
+def __dir__() -> list[str]:
+    return __all__

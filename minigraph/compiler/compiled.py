@@ -23,9 +23,10 @@ from minigraph.nesting import retold
 from minigraph.nn import gModule
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
+from minigraph.nn.threads import exclusive
 from minigraph.random import generator
 from minigraph.rnn import Unroll
-from minigraph.tables import fit_gradient
+from minigraph.tables import fit_gradient, is_table
 
 
 def compile(net: Module) -> "Compiled":
@@ -81,6 +82,11 @@ class Compiled(Container):
 
     # -- running ---------------------------------------------------------------------------------
 
+    def forward(self, input: Any) -> Any:
+        """Return the output for ``input``, as the network itself would."""
+        return self._evaluate(input)
+
+    @exclusive
     def updateOutput(self, input: Any) -> Any:
         """Return the output for ``input``, as the network itself would."""
         self._current, self._eager, self._input = None, False, input
@@ -88,12 +94,15 @@ class Compiled(Container):
         try:
             run = None if gModule.observers else self._specialised(input)
             if run is not None:
+                self._input = input = run.unshared(input)
                 self.output = run.forward(input)
                 self._current = run
                 return self.output
-        except (Refused, OtherShape):
-            pass  # the network itself tells which index is out of range, or copes with the other shape
-        except Exception as error:  # so it does if the input is at fault
+        except Refused:
+            pass  # the network itself tells which index is out of range
+        except OtherShape:
+            self._give_up()
+        except Exception as error:  # the network itself tells if the input is at fault
             failure = error
         if run is not None:
             run.undo()
@@ -103,10 +112,13 @@ class Compiled(Container):
             self._failed(failure)
         return self.output
 
-    def _failed(self, failure: Exception) -> None:
-        """Leave inputs like the last one to the network itself, and warn."""
+    def _give_up(self) -> None:
+        """Leave inputs like the last one to the network itself from now on."""
         with suppress(Exception):  # of the signature itself
             self._known[signature(self.net, self._input)[1]] = None
+
+    def _failed(self, failure: Exception) -> None:
+        self._give_up()
         message = message_of(failure)
         if message not in self._warned:
             self._warned.add(message)
@@ -134,19 +146,23 @@ class Compiled(Container):
             runs[T] = Run(specialisation, programs, T)
         return runs[T]
 
+    @exclusive
     def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
         """Return the gradient of ``input``; the parameters' gradients stay as they are."""
         if self._eager or not self._back(self._fitted(gradOutput), False):
             self.gradInput = self.net.updateGradInput(input, gradOutput)
         return self.gradInput
 
+    @exclusive
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         """Accumulate the parameters' gradients for what ``updateGradInput`` was given last."""
         if not self._eager:
-            given, gradInput = self._ready().given, self.gradInput
-            if given is None:
+            run, gradInput = self._ready(), self.gradInput
+            if run.given is None:
                 raise StateError("accGradParameters before updateGradInput: call backward(...)")
-            done = self._back(given, True, scale)
+            if is_table(gradOutput) and is_table(self.output) and len(gradOutput) != len(self.output):
+                fit_gradient(gradOutput, self.output)  # raises
+            done = self._back(run.given, True, scale)
             self.gradInput = gradInput
             if done:
                 return
@@ -154,6 +170,7 @@ class Compiled(Container):
         self.net.accGradParameters(input, gradOutput, scale)
 
     @retold
+    @exclusive
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one program."""
         if self._eager or not self._back(self._fitted(gradOutput), True, scale):
@@ -209,7 +226,7 @@ class Compiled(Container):
         if self._current is None:
             raise StateError(
                 "backward before forward: the compiled network has no saved activations; "
-                "call forward(input) first (an error or clearState() forgets them)"
+                "call forward(input) first (an error, clearState() or another thread's run forgets them)"
             )
         return self._current
 
@@ -247,6 +264,11 @@ class Compiled(Container):
         self.net.share(other.net if isinstance(other, Compiled) else other, *names)
         return self
 
+    def _leave(self) -> None:
+        self.output = self.gradInput = self._current = None
+        for known in filter(None, self._known.values()):
+            known[2].clear()  # the memory that was run in, not the programs
+
     def clearState(self) -> "Compiled":
         """Forget outputs, gradients and everything compiled; return the module."""
         super().clearState()
@@ -254,7 +276,8 @@ class Compiled(Container):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_known": {}, **dict.fromkeys(("_watch", "_current", "_input", "_gradOutput"))}
+        left = dict.fromkeys(("_watch", "_current", "_input", "_gradOutput"))
+        return {**super().__getstate__(), "_known": {}, **left}
 
     def headline(self) -> str:
         return f"compiled {self.net.headline()}"

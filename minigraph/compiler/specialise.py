@@ -6,36 +6,26 @@ gradients are given for. Nothing here depends on the number of time steps.
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple, Optional, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from minigraph.compiler.capture.capture import Capture
 from minigraph.compiler.capture.trial_run import Observation, observe
-from minigraph.compiler.memory.storage import Storage, is_view
-from minigraph.compiler.passes.biases import start_from_biases
+from minigraph.compiler.memory.storage import is_view
 from minigraph.compiler.passes.dead import remove_dead
 from minigraph.compiler.passes.differentiate import differentiate
-from minigraph.compiler.passes.factors import gather_factors
-from minigraph.compiler.passes.fission import Segment, split
-from minigraph.compiler.passes.fuse import fuse
-from minigraph.compiler.passes.join_products import join_products, joining_wanted
-from minigraph.compiler.passes.join_slices import Window, join_slices, windows
-from minigraph.compiler.passes.sums import gather_sums
+from minigraph.compiler.passes.join_slices import windows
+from minigraph.compiler.pipeline import BACKWARD, FORWARD, Around, Plan, plan
 from minigraph.compiler.program.builder import Builder
 from minigraph.compiler.program.ir import Given, Op, Program, Value
 from minigraph.compiler.program.naming import name_rest
+from minigraph.compiler.program.primitives import kind_of
+from minigraph.errors import MinigraphError
 from minigraph.nn.module import Module
 from minigraph.rnn import Unroll
 from minigraph.tables import leaves
-
-
-class Plan(NamedTuple):
-    """One program, scheduled, with the decisions about its memory."""
-
-    program: Program
-    segments: list[Segment]
-    storage: Storage
 
 
 class BackwardPlan(NamedTuple):
@@ -62,7 +52,6 @@ class Specialisation:
         self.fewer_calls = fewer_calls
         self.observation: Observation = observe(net, input)
         self._gradient_like: Any = None
-        self._regular: Optional[bool] = None
         step = net.step if isinstance(net, Unroll) else net
         self._capture(step, True)
         if self._writer.calls and self._writer.drawing is not None:
@@ -70,8 +59,7 @@ class Specialisation:
         every = [True] * len(self.output_values)
         full = self._derive(every)
         saved = _read_of(full.program, self._program)
-        program = remove_dead(self._program, saved)
-        self.forward = self._planned(gather_sums(program, saved), saved, {})
+        self.forward = plan(self._program, FORWARD, Around(saved), fewer_calls)
         self._windows = windows(self.forward.program) if fewer_calls else {}
         self._backward = {(tuple(every), True): self._scheduled(full)}
 
@@ -80,16 +68,19 @@ class Specialisation:
         """Whether some modules are called as they are."""
         return bool(self._writer.calls)
 
-    @property
+    @cached_property
     def regular(self) -> bool:
-        """Whether gradients have their inputs' shapes; a sparse layer may give a dense one."""
-        if self._regular is None:
+        """Whether shapes are what they were in the trial run; set to False when one turns out not to be.
+
+        Gradients have their inputs' shapes; a sparse layer may give a dense one.
+        """
+        try:
             like = dict(leaves(self.gradient_like())) if self.calls else {}
-            self._regular = all(
-                path not in like or np.shape(like[path]) == value.shape
-                for path, value in leaves(self.inputs)
-            )
-        return self._regular
+        except MinigraphError:  # the network itself tells, when it goes backwards
+            return False
+        return all(
+            path not in like or np.shape(like[path]) == value.shape for path, value in leaves(self.inputs)
+        )
 
     # -- forward -----------------------------------------------------------------------------------
 
@@ -110,8 +101,6 @@ class Specialisation:
             feedback[ends.fed(source)] = [target]
         drawing = [] if writer.drawing is None else [writer.drawing]
         self._program = Program([*drawing, *writer.ops], self.output_values, feedback)
-        if self.fewer_calls and joining_wanted():
-            self._program = join_products(self._program)
 
     def _fed(self) -> list[tuple[Value, Given]]:
         """Return what is fed back to what, leaf by leaf."""
@@ -186,26 +175,13 @@ class Specialisation:
             gradients.append(gradient)
         results = [g for g, value in zip(gradients, self.input_values) if g and value not in states]
         if not accumulate:
-            b.ops = [_without_accumulation(op) for op in b.ops if not op.primitive.startswith("accum")]
+            b.ops = [_without_accumulation(op) for op in b.ops if not kind_of(op).accumulation]
         program = remove_dead(Program(b.ops, results, feedback, backwards=True))
         return _Derived(program, seeds, gradients, gradient_of)
 
     def _scheduled(self, derived: "_Derived") -> BackwardPlan:
-        finals = frozenset(g for g in derived.gradients if g is not None)
-        program = gather_sums(derived.program, finals)
-        plan = self._planned(program, frozenset(), self._windows)
-        return BackwardPlan(plan, derived.seeds, derived.gradients)
-
-    def _planned(
-        self, program: Program, read_elsewhere: frozenset[Value], given: Mapping[Value, Window]
-    ) -> Plan:
-        """Schedule a program; ``given`` are parts of values that the forward program computes."""
-        if self.fewer_calls:
-            program = gather_factors(program, read_elsewhere)
-            program = join_slices(program, read_elsewhere, given)
-            program = gather_sums(program, read_elsewhere)  # of what was joined
-            program = start_from_biases(program, read_elsewhere)
-        return _planned(program, read_elsewhere, sink=not self.fewer_calls)
+        made = plan(derived.program, BACKWARD, Around(given=self._windows), self.fewer_calls)
+        return BackwardPlan(made, derived.seeds, derived.gradients)
 
 
 class _Derived(NamedTuple):
@@ -241,18 +217,6 @@ class _Ends:
         made = Value(value.shape, value.dtype, value.name)
         self._b.ops.append(Op("copy", (value,), (made,), {}, None))
         return made
-
-
-def _planned(program: Program, saved: frozenset[Value], sink: bool) -> Plan:
-    segments = split(program, saved, sink)
-    outside = saved | set(program.results) | set(program.feedback)
-    fused = []
-    for segment in segments:
-        elsewhere = {
-            value for other in segments if other is not segment for op in other.ops for value in op.inputs
-        }
-        fused.append(fuse(segment, frozenset(outside | elsewhere)))
-    return Plan(program, fused, Storage(program, fused, saved))
 
 
 def _read_of(reader: Program, program: Program) -> frozenset[Value]:

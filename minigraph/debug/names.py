@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Iterator
+from typing import Any, Iterator, Optional
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class NodeInfo:
     @classmethod
     def of(cls, node: Node) -> "NodeInfo":
         """Return the facts about ``node``."""
-        return cls(node.id, node.label(), node.name, module_text(node), node.location)
+        return cls(node.id, node.title(), node.name, module_text(node), node.location)
 
     @property
     def key(self) -> str:
@@ -105,19 +106,40 @@ def _layers(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:
 
     A container with parameters of its own, such as WeightNorm, counts as a layer.
     """
-    if isinstance(module, nn.gModule):
-        keys = [NodeInfo.of(node).key for node in module.forwardnodes]
-        for node, key in zip(module.forwardnodes, keys):
-            if node.module is not None:
-                unique = key if keys.count(key) == 1 else f"{key} (node {node.id})"
-                inner = "/" if isinstance(node.module, nn.gModule) else "."
-                yield from _layers(node.module, f"{prefix}{unique}{inner}")
-    elif isinstance(module, nn.Container) and type(module).parameters is nn.Container.parameters:
-        for number, below in enumerate(module.modules, 1):
-            inner = "/" if isinstance(below, nn.gModule) else "."
-            yield from _layers(below, f"{prefix}{number}{inner}")
+    plain = isinstance(module, nn.Container) and type(module).parameters is nn.Container.parameters
+    if isinstance(module, nn.gModule) or plain:
+        for key, below, _ in held(module):
+            yield from _layers(below, prefix + key + separator(below))
     else:
         yield prefix, module
+
+
+def held(module: Any) -> Iterator[tuple[str, Any, Optional[Node]]]:
+    """Yield ``(key, module or criterion, its node)`` of all that ``module`` is made of, as it runs.
+
+    The key is the node's name (or number and label), the 1-based place in a container, or the
+    attribute that holds it.
+    """
+    if isinstance(module, nn.gModule):
+        keys = [NodeInfo.of(node).key for node in module.forwardnodes]
+        uses = Counter(keys)
+        for node, key in zip(module.forwardnodes, keys):
+            if node.module is not None:
+                yield key if uses[key] == 1 else f"{key} (node {node.id})", node.module, node
+    elif isinstance(module, nn.Container):
+        for number, below in enumerate(module.modules, 1):
+            yield str(number), below, None
+    else:
+        for name, value in vars(module).items():
+            several = isinstance(value, (list, tuple)) and name != "_arguments"
+            for number, below in enumerate(value if several else [value], 1):
+                if isinstance(below, (nn.Module, nn.Criterion)):
+                    yield f"{name}[{number}]" if several else name, below, None
+
+
+def separator(module: Any) -> str:
+    """Return what stands between a module's own name and those inside it."""
+    return "/" if isinstance(module, nn.gModule) else "."
 
 
 def _attribute(module: nn.Module, value: np.ndarray, position: int) -> str:

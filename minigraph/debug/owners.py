@@ -47,7 +47,7 @@ def _network(other: Optional[nn.gModule], net: nn.gModule) -> str:
     name = getattr(other, "name", "")
     if name:
         return f"the network '{name}'"
-    if [node.label() for node in other.forwardnodes] == [node.label() for node in net.forwardnodes]:
+    if [node.title() for node in other.forwardnodes] == [node.title() for node in net.forwardnodes]:
         return "another network built like this one (a clone for another time step?)"
     return "another network"
 

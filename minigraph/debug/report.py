@@ -1,7 +1,8 @@
 """Reports: plain data underneath, aligned text on top.
 
 ``str(report)`` is plain ASCII layout of whatever width the contents need, so that nothing
-is cut off in a pipe or a file; ``rich.print(report)`` colours the same tables on a terminal.
+is cut off in a pipe or a file; ``rich.print(report)`` colours the same tables on a terminal. rich is
+imported here alone, and when something is shown, not before.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from io import StringIO
-from typing import Any, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Sequence
 
 import numpy as np
-from rich.box import Box
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Group, RenderableType
+    from rich.text import Text
 
 _WIDE = 100_000
-_BOX = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+_BOX = "    \n    \n -- \n    \n    \n    \n    \n    \n"
 
 
 class Report:
@@ -29,6 +30,8 @@ class Report:
         raise NotImplementedError
 
     def __str__(self) -> str:
+        from rich.console import Console
+
         text = StringIO()
         Console(file=text, width=_WIDE, color_system=None, force_terminal=False).print(self.__rich__())
         lines = [line.rstrip() for line in text.getvalue().splitlines()]
@@ -62,7 +65,12 @@ def plain(value: Any) -> Any:
 
 def text_table(title: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Group:
     """Return a title and an aligned table; a header that starts with ``>`` is aligned right."""
-    table = Table(box=_BOX, header_style="bold", pad_edge=False, show_edge=False)
+    from rich.box import Box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=Box(_BOX, ascii=True), header_style="bold", pad_edge=False, show_edge=False)
     for header in headers:
         table.add_column(
             Text(header.lstrip(">")), no_wrap=True, justify="right" if header.startswith(">") else "left"
@@ -72,15 +80,23 @@ def text_table(title: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]
     return Group(Text(title, style="bold"), table)
 
 
+def line(words: str, style: str = "") -> Text:
+    """Return a line of a report, as it stands."""
+    from rich.text import Text
+
+    return Text(words, style=style)
+
+
 def group(*parts: RenderableType) -> Group:
     """Return the parts one below the other, an empty line between them."""
+    from rich.console import Group
+
     spaced: list[RenderableType] = []
     for part in parts:
-        spaced.extend([part, Text("")])
+        spaced.extend([part, line("")])
     return Group(*spaced[:-1])
 
 
 def number(value: Any) -> str:
     """Write a number for a table: six significant digits, nothing for ``None``."""
     return "" if value is None else f"{value:.6g}"
-

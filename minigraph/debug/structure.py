@@ -36,7 +36,7 @@ class Slot:
     @classmethod
     def of(cls, node: Node, entries: Entries = None) -> "Slot":
         """Return the slot of ``node``."""
-        return cls(node.id, node.label(), module_text(node), node.location, entries)
+        return cls(node.id, node.title(), module_text(node), node.location, entries)
 
     def entry(self, position: int) -> "Slot":
         """Return the slot at a 0-based position, of which nothing more need be known."""
@@ -180,7 +180,7 @@ def _merge(candidates: Sequence[tuple[Slot, ...]], node: Node) -> Entries:
     merged = []
     for position in range(len(first)):
         options = [entries[position] for entries in alike]
-        anonymous = (f"{node.label()}[{position + 1}]", f"<select {position + 1}>")
+        anonymous = (f"{node.title()}[{position + 1}]", f"<select {position + 1}>")
         best = next((option for option in options if option.label not in anonymous), options[0])
         nested = best.entries or next((option.entries for option in options if option.entries), None)
         merged.append(replace(best, entries=nested))
@@ -201,4 +201,3 @@ def _module_takes(module: nn.Module, slot: Slot) -> Entries:
     if isinstance(module, nn.Sequential) and module.modules:
         return _module_takes(module.modules[0], slot)
     return None
-

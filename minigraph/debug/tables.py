@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Iterator, Optional
 
 import numpy as np
-from rich.console import RenderableType
-from rich.text import Text
 
 from minigraph import nn
 from minigraph.debug.measure import shape_text
-from minigraph.debug.report import Report, group, text_table
+from minigraph.debug.report import Report, group, line, text_table
 from minigraph.debug.structure import Slot, input_structure, output_structure
 from minigraph.errors import ArgumentError
 from minigraph.nesting import retold
 from minigraph.tables import Path, format_path, format_python_path, is_table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 #: Each table and the one that has the same order.
 MIRRORS = {
@@ -72,7 +73,7 @@ class TablesReport(Report):
         return group(
             self._section("input", "forward takes input, backward returns gradInput in the same order"),
             self._section("output", "forward returns output, backward takes gradOutput in the same order"),
-            Text("None anywhere in gradOutput means a zero gradient for that slot."),
+            line("None anywhere in gradOutput means a zero gradient for that slot."),
         )
 
     def _section(self, table: str, title: str) -> RenderableType:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Optional, Sequence, Union
 
 import numpy as np
-from rich.console import RenderableType
-from rich.text import Text
 
 from minigraph import nn
 from minigraph.debug.measure import shape_text
 from minigraph.debug.names import NodeInfo
-from minigraph.debug.report import Report, group, number, text_table
+from minigraph.debug.report import Report, group, line, number, text_table
 from minigraph.debug.trace_diff import TraceDiff, diff
 from minigraph.errors import ArgumentError
 from minigraph.graph import Node
 from minigraph.rnn.unroll import Unroll
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 NOTHING = "no gradient (None = zero)"
 
@@ -133,7 +134,7 @@ class Trace(Report):
         ]
         parts.extend(_parameter_table(self.parameters))
         for name, inner in self.inner.items():
-            parts.extend([Text(f"inside {name}", style="bold"), inner])
+            parts.extend([line(f"inside {name}", style="bold"), inner])
         return group(*parts)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterator, Mapping, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Protocol
 
 import numpy as np
-from rich.console import RenderableType
-from rich.text import Text
 
 from minigraph.debug.measure import norm_of
-from minigraph.debug.report import Report, group, number, text_table
+from minigraph.debug.report import Report, group, line, number, text_table
 from minigraph.tables import Path, format_path, is_table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 class Recorded(Protocol):
@@ -71,9 +72,9 @@ class TraceDiff(Report):
 
     def __rich__(self) -> RenderableType:
         if self.same:
-            return Text(f"the traces agree in all {self.compared} quantities")
+            return line(f"the traces agree in all {self.compared} quantities")
         return group(
-            Text(f"the traces differ in {len(self.rows)} of {self.compared} quantities"),
+            line(f"the traces differ in {len(self.rows)} of {self.compared} quantities"),
             text_table(
                 "differences, worst first",
                 (

@@ -27,6 +27,8 @@ from minigraph.graph import Edge, Graph, Node
 _STATE_IN = re.compile(r"(?:.*[._/:\-\s])?prev(?:[_\-.\d].*)?")
 _STATE_OUT = re.compile(r"(?:.*[._/:\-\s])?next(?:[_\-.\d].*)?")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: Where a link of a picture may lead; one of another kind (``javascript:``) could be a program.
+_LINK = re.compile(r"(https?:|mailto:|[^:]*$|[./#?])", re.IGNORECASE)
 
 
 def build_picture(
@@ -304,7 +306,7 @@ class _Builder:
 def _who(node: Node) -> str:
     """Name a node the way messages do."""
     name = f" '{words.one_line(node.name)}'" if node.name else ""
-    return f"node {node.id}{name}" if node.name or node.module else f"node {node.id} {node.label()}"
+    return f"node {node.id}{name}" if node.name or node.module else f"node {node.id} {node.title()}"
 
 
 def _name_line(node: Node) -> Line:
@@ -321,4 +323,11 @@ def _attributes(node: Node) -> dict[str, str]:
                 f"graphAttributes of {node.describe()} has the key {key!r}: "
                 "keys are Graphviz attributes such as 'color', 'style' or 'fillcolor'"
             )
-    return {key: words.clean(value) for key, value in given.items()}
+    attributes = {key: words.clean(value) for key, value in given.items()}
+    for key, value in attributes.items():
+        if key.lower().endswith(("url", "href")) and not _LINK.match(value):
+            raise DrawingError(
+                f"graphAttributes of {node.describe()} has the link {value!r:.80}: "
+                "a link begins with https:, http: or mailto:, or is the path of a file"
+            )
+    return attributes

@@ -9,14 +9,15 @@ from typing import Any, Optional, Union
 
 from minigraph.compiler.report import PlanProgram
 from minigraph.drawing.build import build_picture
-from minigraph.drawing.finish import finish_svg
 from minigraph.drawing.page import page_of
 from minigraph.drawing.picture import Values, ValuesOf
 from minigraph.drawing.plan import plan_source, plan_svg, program_of
 from minigraph.drawing.source import dot_source
 from minigraph.drawing.subject import name_of, picture_of, values_of_network
 from minigraph.drawing.svg import render_svg
+from minigraph.drawing.svg_labels import labelled_svg
 from minigraph.errors import DrawingError
+from minigraph.files.atomic import write_text
 from minigraph.graph import Graph, Node, NodeData
 from minigraph.nesting import retold
 from minigraph.nn.gmodule import gModule
@@ -37,7 +38,7 @@ def dot(graph: Union[Graph, gModule], title: str = "", name: Optional[PathLike] 
     source = dot_source(picture)
     base = (_file_name(title) or "graph") if name is None else os.fspath(name)
     _write(Path(f"{base}.dot"), source)
-    return _write(Path(f"{base}.svg"), finish_svg(render_svg(source), picture))
+    return _write(Path(f"{base}.svg"), labelled_svg(render_svg(source), picture))
 
 
 @retold
@@ -69,7 +70,7 @@ def draw(what: Any, path: PathLike, backward: bool = False, title: str = "") -> 
     source = dot_source(picture)
     if target.suffix == ".dot":
         return _write(target, source)
-    return _write(target, finish_svg(render_svg(source), picture))
+    return _write(target, labelled_svg(render_svg(source), picture))
 
 
 def _write_plan(program: PlanProgram, target: Path, title: str) -> Path:
@@ -82,7 +83,7 @@ def _write_plan(program: PlanProgram, target: Path, title: str) -> Path:
 def svg_of(what: Any, title: str = "", backward: bool = False) -> str:
     """Return the picture of a network, a graph or a trace as SVG text."""
     picture = picture_of(what, title, backward)
-    return finish_svg(render_svg(dot_source(picture)), picture)
+    return labelled_svg(render_svg(dot_source(picture)), picture)
 
 
 def draw_failure(
@@ -101,14 +102,15 @@ def draw_failure(
     target = failure_path(net) if path is None else Path(path)
     caption = "" if error is None else f"{type(error).__name__}: {error}"
     picture = build_picture(net.fg, name_of(net), False, _values_before(net, node), None, node, caption)
-    return _write(target, finish_svg(render_svg(dot_source(picture)), picture))
+    return _write(target, labelled_svg(render_svg(dot_source(picture)), picture))
 
 
 def _values_before(net: gModule, node: Optional[Node]) -> ValuesOf:
     """Return what looks up values, without those that a broken forward left from another pass."""
     late: set[NodeData] = set()
-    if node is not None and not net._ready:
-        late = {other.data for other in net.forwardnodes[net._places[node.data] :]}
+    if node is not None and not net.evaluated:
+        order = [other.data for other in net.forwardnodes]
+        late = set(order[order.index(node.data) :])
     evaluated = values_of_network(net)
     return lambda other: Values() if other.data in late else evaluated(other)
 
@@ -132,7 +134,7 @@ def _file_name(title: str) -> str:
 def _write(path: Path, text: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        write_text(path, text)
     except OSError as error:
         raise DrawingError(f"cannot write '{path}': {error.strerror or error}") from error
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any, Iterable
 
@@ -86,9 +87,13 @@ def _rank_inputs(graph: graphviz.Digraph, picture: Picture) -> set[int]:
 
 
 def plain(text: str) -> Any:
-    """Return ``text`` quoted so that Graphviz shows it as it stands."""
-    text = text.replace("\\", "\\\\").replace("&", "&amp;").replace("\n", "\\n")
-    return graphviz.nohtml(text)
+    """Return ``text`` quoted so that Graphviz shows it as it stands.
+
+    Entities also keep it inside the attribute of the SVG where Graphviz itself does not see to that:
+    a font's name could begin another one.
+    """
+    text = text.replace("\\", "\\\\").replace("\n", "\\n")
+    return graphviz.nohtml(html.escape(text))
 
 
 def _node_attributes(node: PictureNode) -> dict[str, Any]:
@@ -109,7 +114,7 @@ def _node_attributes(node: PictureNode) -> dict[str, Any]:
             attributes["shape"] = "cylinder"
         if mark in ("nan", "failed"):
             attributes.update(fillcolor=MARKS[mark].fill)
-    own = {key: plain(value) for key, value in node.attributes.items() if key != "tooltip"}
+    own = {key: plain(value) for key, value in node.attributes.items()}
     if "failed" in node.marks:
         own = {key: value for key, value in own.items() if key in ("shape", "label")}
     if node.above or node.below:

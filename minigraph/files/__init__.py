@@ -8,3 +8,7 @@ __all__ = [
     "Key", "Storage", "UnknownModule", "UnknownObject", "load", "load_t7", "register", "save",
     "save_t7",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,4 +1,4 @@
-"""The classes that files may name: all of ``minigraph.nn`` and those that were registered.
+"""The classes that files may name: all of ``nn``, those of ``rnn``, and those that were registered.
 
 Files hold names, never code: a name that is not here cannot be built.
 """
@@ -54,9 +54,12 @@ def register(cls: Class) -> Class:
 
 
 def is_method(cls: type, name: str) -> bool:
-    """Tell whether an attribute of this name would take the place of a method or property."""
+    """Tell whether an attribute of this name would take the place of a method or property.
+
+    A property that can be set is an attribute.
+    """
     found = getattr(cls, name, None)
-    return callable(found) or isinstance(found, property)
+    return callable(found) or isinstance(found, property) and found.fset is None
 
 
 def name_of(cls: type) -> Optional[str]:
@@ -82,11 +85,10 @@ def class_of(torch_name: str) -> Optional[type[State]]:
 
 @lru_cache
 def known_classes() -> dict[str, type[State]]:
-    """Return the classes of ``nn`` that can be built, and ``rnn.Unroll``, by name."""
+    """Return the classes of ``nn`` and ``rnn`` that can be built, by name."""
     abstract = (nn.Module, nn.Container, nn.Criterion)
     found: dict[str, type[State]] = {
         f"nn.{name}": value for name, value in vars(nn).items()
         if inspect.isclass(value) and issubclass(value, State) and value not in abstract
     }
-    found["rnn.Unroll"] = rnn.Unroll
-    return found
+    return {**found, "rnn.Unroll": rnn.Unroll, "Reverse": rnn.Reverse}

@@ -8,9 +8,14 @@ from minigraph.graph.node import (
     annotateNodes,
     check_nodes,
     expecting_node_message,
+    shown,
 )
 
 __all__ = [
     "Edge", "Graph", "Network", "Node", "NodeData", "annotateNodes", "check_nodes",
-    "expecting_node_message",
+    "expecting_node_message", "shown",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,12 +8,14 @@ Source: https://github.com/torch/graph/blob/master/Graph.lua
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Sequence
-
-import networkx as nx
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Sequence
 
 from minigraph.errors import GraphError
 from minigraph.graph.node import Node, NodeData
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 class Edge(NamedTuple):
@@ -98,15 +100,18 @@ class Graph:
         return order
 
     def _check_cycles(self) -> None:
-        graph: nx.DiGraph = nx.DiGraph((edge.source, edge.target) for edge in self.edges)
-        if nx.is_directed_acyclic_graph(graph):
-            return
-        cycle = [source for source, _ in nx.find_cycle(graph)]
-        raise GraphError(
-            "the graph has a cycle: "
-            + " -> ".join(node.label() for node in [*cycle, cycle[0]])
-            + "".join(f"\n  {node.describe()}" for node in cycle)
-        )
+        sorter: TopologicalSorter[Node] = TopologicalSorter()
+        for edge in self.edges:
+            sorter.add(edge.target, edge.source)
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            cycle: list[Node] = error.args[1]
+            raise GraphError(
+                "the graph has a cycle: "
+                + " -> ".join(node.title() for node in cycle)
+                + "".join(f"\n  {node.describe()}" for node in cycle[1:])
+            ) from None
 
     def to_networkx(self) -> nx.DiGraph:
         """Return the graph for networkx: keys are node ids, attributes plain values.
@@ -114,10 +119,12 @@ class Graph:
         Nodes carry ``name``, ``label``, ``module`` (its type, ``''`` for helper nodes) and
         ``location``; edges carry ``slots``, the 1-based places at the consumer, as text.
         """
+        import networkx as nx
+
         graph = nx.DiGraph()
         for node in self.nodes:
             graph.add_node(
-                node.id, name=node.name, label=node.label(), location=node.location,
+                node.id, name=node.name, label=node.title(), location=node.location,
                 module="" if node.module is None else node.module.typename(),
             )
         for edge in self.edges:

@@ -117,7 +117,7 @@ class Network:
 
 def _as_list(nodes: Any, what: str) -> list[Node]:
     if isinstance(nodes, Node):
-        raise GraphError(f"{what} must be a list of nodes: write [{nodes.label()}]")
+        raise GraphError(f"{what} must be a list of nodes: write [{nodes.title()}]")
     if not isinstance(nodes, (list, tuple)):
         raise GraphError(f"{what} must be a list of nodes, got {type(nodes).__name__}")
     if not nodes:

@@ -24,11 +24,15 @@ def source_line() -> str:
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
-    path = frame.f_code.co_filename
-    if os.path.isabs(path):
-        relative = os.path.relpath(path)
-        path = path if relative.startswith("..") else relative
-    return f"{path}:{frame.f_lineno}"
+    return f"{shown(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def shown(path: str) -> str:
+    """Return a path as messages show it: relative to the folder that one is in, if inside."""
+    if not os.path.isabs(path):
+        return path
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
 
 
 class NodeData:
@@ -144,6 +148,11 @@ class Node:
         return self
 
     def label(self) -> str:
+        """Return the title and, after a colon, the annotated description if there is one."""
+        description = self.data.annotations.get("description")
+        return f"{self.title()}: {description}" if description else self.title()
+
+    def title(self) -> str:
         """Return the shortest telling name: the annotated one, else the module or helper."""
         data = self.data
         if self.name:
@@ -162,7 +171,7 @@ class Node:
         """Return a line for messages: name, number, module and source line."""
         number = f"node {self.id}" if self.id else "node"
         name = f" '{self.name}'" if self.name else ""
-        what = self.module.headline() if self.module else self.label()
+        what = self.module.headline() if self.module else self.title()
         return f"{number}{name}: {what}, made at {self.location}"
 
     def __repr__(self) -> str:

@@ -9,8 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from minigraph.interop.extras import require
-from minigraph.interop.pytorch import reverse as _reverse  # noqa: F401  files may name its class
 from minigraph.nesting import retold
+
+__all__ = [
+    "from_torch", "load_torch", "save_torch", "to_graphml", "to_networkx", "to_onnx", "to_torch",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 @retold
@@ -106,9 +113,9 @@ def to_onnx(
     anything is written, and ``MissingExtraError`` where onnx is not installed.
     """
     require("onnx", "onnx")
-    from minigraph.interop import onnx_export
+    from minigraph.interop.onnx import export
 
-    return onnx_export.to_onnx(net, path, example_input, dtype, unrolled)
+    return export.to_onnx(net, path, example_input, dtype, unrolled)
 
 
 @retold

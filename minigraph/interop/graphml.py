@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from minigraph.errors import ArgumentError, format_shape
 from minigraph.files.atomic import replacing
 from minigraph.nn import Module, gModule
 from minigraph.tables import is_table, leaves
+
+_NO_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # surrogates included
 
 
 def to_networkx(net: Any) -> nx.DiGraph:
@@ -43,8 +47,10 @@ def to_graphml(net: Any, path: Any) -> Path:
     graph = to_networkx(net)
     for _, notes in graph.nodes(data=True):
         notes.update({key: _printable(text) for key, text in notes.items()})
+    content = io.BytesIO()
+    nx.write_graphml(graph, content)
     with replacing(path) as temporary:
-        nx.write_graphml(graph, temporary)
+        Path(temporary).write_bytes(content.getbuffer())
     return Path(path)
 
 
@@ -52,4 +58,4 @@ def _printable(text: Any) -> Any:
     """Return text without the characters that XML cannot hold."""
     if not isinstance(text, str):
         return text
-    return "".join(c if c in "\t\n" or c >= " " and c not in "\ufffe\uffff" else " " for c in text)
+    return _NO_XML.sub(" ", text)

@@ -186,6 +186,7 @@ STRUCTURE: dict[type, Converter] = {
     nn.ConcatTable: _same_input,
     nn.ParallelTable: _each_entry,
     nn.Decorator: lambda walker, module, value, name: walker.child(module, 0, value, name),
+    nn.GPU: lambda walker, module, value, name: walker.child(module, 0, value, name),
     nn.NaN: lambda walker, module, value, name: walker.child(module, 0, value, name),
     nn.Profile: lambda walker, module, value, name: walker.child(module, 0, value, name),
     nn.DontCast: _dont_cast,

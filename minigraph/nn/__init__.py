@@ -52,6 +52,7 @@ from minigraph.nn.convolution.upsampling import (
     PixelShuffle,
     SpatialUpSamplingBilinear,
     SpatialUpSamplingNearest,
+    UpSampling,
 )
 from minigraph.nn.criterions.classification import (
     ClassNLLCriterion,
@@ -90,7 +91,7 @@ from minigraph.nn.criterions.regression import (
     WeightedMSECriterion,
 )
 from minigraph.nn.criterions.simplex import ClassSimplexCriterion
-from minigraph.nn.decorators import Decorator, DontCast, NaN, PrintSize, Profile
+from minigraph.nn.decorators import GPU, Decorator, DontCast, NaN, PrintSize, Profile
 from minigraph.nn.gmodule import gModule
 from minigraph.nn.identity import Identity, JustElement, JustTable
 from minigraph.nn.module import Module
@@ -123,6 +124,7 @@ from minigraph.nn.simple.distances import Cosine, Euclidean, WeightedEuclidean
 from minigraph.nn.simple.dropout import Dropout, SpatialDropout, VolumetricDropout
 from minigraph.nn.simple.indexing import Index, MaskedSelect
 from minigraph.nn.simple.indexlinear import IndexLinear
+from minigraph.nn.simple.kmeans import Kmeans
 from minigraph.nn.simple.linear import Linear
 from minigraph.nn.simple.lookup import LookupTable, OneHot
 from minigraph.nn.simple.matrix import MM, MV
@@ -187,15 +189,15 @@ from minigraph.nn.transfer.softmax import (
 
 __all__ = [
     "Abs", "AbsCriterion", "Add", "AddConstant", "BCECriterion", "BatchNormalization", "Bilinear",
-    "Bottle", "CAdd", "CAddTable", "CAddTensorTable", "CDivTable", "CMaxTable", "CMinTable",
-    "CMul", "CMulTable", "CReLU", "CSubTable", "Clamp", "ClassNLLCriterion",
-    "ClassSimplexCriterion", "Collapse", "Concat", "ConcatTable", "Constant", "Container",
-    "Contiguous", "Convert", "Copy", "Cosine", "CosineDistance", "CosineEmbeddingCriterion",
-    "Criterion", "CriterionTable", "CrossEntropyCriterion", "Decorator", "DepthConcat",
-    "DistKLDivCriterion", "DistanceRatioCriterion", "DontCast", "DotProduct", "Dropout", "ELU",
-    "Euclidean", "Exp", "FeatureLPPooling", "FlattenTable", "GatedLinearUnit", "GradientReversal",
-    "HardShrink", "HardTanh", "HingeEmbeddingCriterion", "Identity", "Index", "IndexLinear",
-    "JoinTable", "JustElement", "JustTable", "L1Cost", "L1HingeEmbeddingCriterion", "L1Penalty",
+    "Bottle", "CAdd", "CAddTable", "CAddTensorTable", "CDivTable", "CMaxTable", "CMinTable", "CMul",
+    "CMulTable", "CReLU", "CSubTable", "Clamp", "ClassNLLCriterion", "ClassSimplexCriterion",
+    "Collapse", "Concat", "ConcatTable", "Constant", "Container", "Contiguous", "Convert", "Copy",
+    "Cosine", "CosineDistance", "CosineEmbeddingCriterion", "Criterion", "CriterionTable",
+    "CrossEntropyCriterion", "Decorator", "DepthConcat", "DistKLDivCriterion",
+    "DistanceRatioCriterion", "DontCast", "DotProduct", "Dropout", "ELU", "Euclidean", "Exp",
+    "FeatureLPPooling", "FlattenTable", "GPU", "GatedLinearUnit", "GradientReversal", "HardShrink",
+    "HardTanh", "HingeEmbeddingCriterion", "Identity", "Index", "IndexLinear", "JoinTable",
+    "JustElement", "JustTable", "Kmeans", "L1Cost", "L1HingeEmbeddingCriterion", "L1Penalty",
     "LayerNormalization", "LeakyReLU", "Linear", "LinearWeightNorm", "Log", "LogSigmoid",
     "LogSoftMax", "LookupTable", "MM", "MSECriterion", "MV", "MapTable", "MarginCriterion",
     "MarginRankingCriterion", "MaskedSelect", "Max", "Maxout", "Mean", "Min", "MixtureTable",
@@ -212,17 +214,21 @@ __all__ = [
     "SpatialConvolutionMM", "SpatialConvolutionMap", "SpatialCrossMapLRN",
     "SpatialDepthWiseConvolution", "SpatialDilatedConvolution", "SpatialDilatedMaxPooling",
     "SpatialDivisiveNormalization", "SpatialDropout", "SpatialFractionalMaxPooling",
-    "SpatialFullConvolution", "SpatialFullConvolutionMap", "SpatialLPPooling",
-    "SpatialLogSoftMax", "SpatialMaxPooling", "SpatialMaxUnpooling", "SpatialReflectionPadding",
+    "SpatialFullConvolution", "SpatialFullConvolutionMap", "SpatialLPPooling", "SpatialLogSoftMax",
+    "SpatialMaxPooling", "SpatialMaxUnpooling", "SpatialReflectionPadding",
     "SpatialReplicationPadding", "SpatialSoftMax", "SpatialSubSampling",
     "SpatialSubtractiveNormalization", "SpatialUpSamplingBilinear", "SpatialUpSamplingNearest",
     "SpatialZeroPadding", "SplitTable", "Sqrt", "Square", "Squeeze", "StochasticGradient", "Sum",
-    "Tanh", "TanhShrink", "TemporalConvolution", "TemporalDynamicKMaxPooling",
-    "TemporalMaxPooling", "TemporalRowConvolution", "TemporalSubSampling", "Threshold",
-    "Transpose", "Unsqueeze", "View", "VolumetricAveragePooling", "VolumetricBatchNormalization",
+    "Tanh", "TanhShrink", "TemporalConvolution", "TemporalDynamicKMaxPooling", "TemporalMaxPooling",
+    "TemporalRowConvolution", "TemporalSubSampling", "Threshold", "Transpose", "Unsqueeze",
+    "UpSampling", "View", "VolumetricAveragePooling", "VolumetricBatchNormalization",
     "VolumetricConvolution", "VolumetricDilatedConvolution", "VolumetricDilatedMaxPooling",
     "VolumetricDropout", "VolumetricFractionalMaxPooling", "VolumetricFullConvolution",
-    "VolumetricMaxPooling", "VolumetricMaxUnpooling", "VolumetricReplicationPadding",
-    "WeightNorm", "WeightedEuclidean", "WeightedMSECriterion", "WhiteNoise", "ZeroGrad",
-    "ZipTable", "ZipTableOneToMany", "gModule", "tables",
+    "VolumetricMaxPooling", "VolumetricMaxUnpooling", "VolumetricReplicationPadding", "WeightNorm",
+    "WeightedEuclidean", "WeightedMSECriterion", "WhiteNoise", "ZeroGrad", "ZipTable",
+    "ZipTableOneToMany", "gModule", "tables",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

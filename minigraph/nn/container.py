@@ -10,6 +10,8 @@ from typing import Any, Callable, Iterator, Optional, TypeVar
 from minigraph.errors import ArgumentError, MinigraphError, check_dimension
 from minigraph.nesting import retold
 from minigraph.nn.module import Arrays, Module, Number
+from minigraph.nn.state import distinct, held
+from minigraph.tables import check_gradInput
 
 Self = TypeVar("Self", bound="Container")
 
@@ -28,16 +30,21 @@ class Container(Module):
     def add(self: Self, module: Module) -> Self:
         """Append a module and return the container.
 
-        A module added a second time is added as its ``twin``: the same parameters with output
-        buffers of its own, so that the second use does not overwrite the first. Raises
-        ``ArgumentError`` for anything that is not a module.
+        A module that is in the container already, however deep, is added as its ``twin``: the same
+        parameters with output buffers of its own, so that the second use does not overwrite the
+        first. Raises ``ArgumentError`` for anything that is not a module.
         """
         if not isinstance(module, Module):
             raise ArgumentError(f"{self.typename()} holds modules, got {type(module).__name__}")
-        if any(module is known for known in self.modules):
-            module = module.twin()
-        self.modules.append(module)
+        self.modules.append(held(self.modules, module))
         return self
+
+    @retold
+    def _distinct(self: Self, known: set[int]) -> Self:
+        made = super()._distinct(known)
+        if made is self:
+            self.modules[:] = [module._distinct(known) for module in self.modules]
+        return made
 
     def get(self, index: int) -> Module:
         """Return the module at this 1-based (or negative) index."""
@@ -100,15 +107,9 @@ class Container(Module):
         self.applyToModules(lambda module: module.reset(stdv))
         return self
 
-    def training(self: Self) -> Self:
-        self.applyToModules(lambda module: module.training())
-        self.train = True
-        return self
-
-    def evaluate(self: Self) -> Self:
-        self.applyToModules(lambda module: module.evaluate())
-        self.train = False
-        return self
+    def _switch(self: Self, train: bool) -> Self:
+        self.applyToModules(lambda module: module.training() if train else module.evaluate())
+        return super()._switch(train)
 
     def clearState(self: Self) -> Self:
         super().clearState()
@@ -128,7 +129,7 @@ class Container(Module):
 
     def replace(self, callback: Callable[[Module], Module]) -> Module:
         replaced = callback(self)
-        self.modules[:] = [module.replace(callback) for module in self.modules]
+        self.modules[:] = distinct(module.replace(callback) for module in self.modules)
         return replaced
 
     def listModules(self) -> list[Module]:
@@ -150,7 +151,13 @@ class Container(Module):
         """Call a method of a module; an error on the way out names the module."""
         module = self.modules[position]
         try:
-            return getattr(module, method)(*arguments)
+            if method == "forward" and type(module).forward is Module.forward:
+                return module._evaluate(*arguments)  # whoever runs this has the turn
+            result = getattr(module, method)(*arguments)
+            if module._foreign and method == "updateGradInput":
+                result = module.gradInput if result is None else result
+                check_gradInput(result, arguments[0], module._author)
+            return result
         except MinigraphError as error:
             error.context.append(f"in module {position + 1} of {self.typename()}: {module.headline()}")
             raise

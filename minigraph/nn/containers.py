@@ -276,7 +276,8 @@ class Bottle(Container):
                     "output", self.nOutputDim, output.ndim,
                 )
             leading = x.shape[: x.ndim - self.nInputDim]
-            rows = output.shape[0] // int(np.prod(leading)) if output.size else 0
+            count = int(np.prod(leading))
+            rows = output.shape[0] // count if count else x.shape[len(leading)]
             output = output.reshape(*leading, rows, *output.shape[1:])
         self.output = output
         return output

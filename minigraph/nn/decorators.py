@@ -1,6 +1,6 @@
 """Containers of one module that change how it runs, not what it computes.
 
-Decorator, DontCast, NaN, Profile. Source: https://github.com/torch/nn (Decorator.lua and others).
+Decorator, DontCast, GPU, NaN, Profile. Source: https://github.com/torch/nn (Decorator.lua and others).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from minigraph.errors import ArgumentError, NumberError
+from minigraph.errors import ArgumentError, NumberError, check_dimension
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module, Number
 from minigraph.nn.state import State
@@ -151,6 +151,22 @@ def _holds_nan(value: Any) -> bool:
         isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f" and np.isnan(leaf).any()
         for _, leaf in leaves(value)
     )
+
+
+class GPU(Decorator):
+    """Torch7's mark for a module that is to run on the GPU ``device``: here it runs where all do.
+
+    ``device`` and ``outdevice`` (``device`` by default) are kept, for files.
+    Source: https://github.com/torch/nn/blob/master/GPU.lua
+    """
+
+    def __init__(self, module: Module, device: int, outdevice: Optional[int] = None) -> None:
+        super().__init__(module)
+        self.device = check_dimension(device, "device")
+        self.outdevice = self.device if outdevice is None else check_dimension(outdevice, "outdevice")
+
+    def __repr__(self) -> str:
+        return f"nn.GPU({self.device}) @ {self.modules[0]!r}"
 
 
 class Profile(Decorator):

@@ -20,9 +20,12 @@ from minigraph.graph import Network, Node
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
 from minigraph.nn.observer import Observer
+from minigraph.nn.state import distinct
+from minigraph.nn.threads import exclusive
 from minigraph.tables import (
     Path,
     add_tables,
+    check_gradInput,
     check_numeric,
     describe,
     fill_none,
@@ -60,7 +63,8 @@ class gModule(Container):
     one input, or the table of all of them in that order, and returns likewise; ``backward``
     takes the gradients nested as the outputs and returns them nested as the inputs. Raises
     ``GraphError`` for a graph that ``Network`` refuses. A module that was called at several
-    nodes has its parameters in common and its buffers apart (see ``Module.twin``).
+    nodes, or is in modules of several, has its parameters in common and its buffers apart (see
+    ``Module.twin``).
     """
 
     #: Watchers of every network (debug mode, traces). Empty costs nothing.
@@ -70,15 +74,21 @@ class gModule(Container):
         super().__init__()
         self._arguments = ((), {})  # the nodes are kept as graphs
         self._wire(Network(inputs, outputs))
-        known: set[int] = set()
-        for node in self.forwardnodes:
-            if node.module is not None:
-                if id(node.module) in known:
-                    node.data.module = node.module.twin()
-                known.add(id(node.module))
-                self.modules.append(node.module)
+        nodes = [node for node in self.forwardnodes if node.module is not None]
+        nodes.sort(key=lambda node: not isinstance(node.module, Container))  # these hold what others are
+        for node, module in zip(nodes, distinct(node.module for node in nodes)):
+            node.data.module = module
+            module._holders += 1
+        self.modules = [node.module for node in self.forwardnodes if node.module is not None]
         self._plan()
         self._forget()
+
+    def _distinct(self, known: set[int]) -> "gModule":
+        owners = {id(owner) for owner in self._owners()}
+        if not known.isdisjoint(owners):
+            return self.twin()  # whole: other networks may have been closed over the same nodes
+        known |= owners
+        return self
 
     def _wire(self, network: Network) -> None:
         """Take on the graphs and orders of ``network``."""
@@ -115,6 +125,11 @@ class gModule(Container):
 
     # -- running ---------------------------------------------------------------------------
 
+    def forward(self, input: Any) -> Any:
+        """Return the output for ``input``; see ``updateOutput``, which has the turn."""
+        return self._evaluate(input)
+
+    @exclusive
     def updateOutput(self, input: Any) -> Any:
         """Evaluate the nodes in ``forwardnodes`` order and return the output (table)."""
         self._ready = ""
@@ -150,6 +165,7 @@ class gModule(Container):
         self._ready = "updateOutput"
         return value
 
+    @exclusive
     def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
         """Pass gradients through ``backwardnodes`` and return those of the input (table)."""
         observers = self.observers
@@ -158,7 +174,7 @@ class gModule(Container):
             if not self._ready:
                 raise StateError(
                     "backward before forward: the network has no saved activations; "
-                    "call forward(input) first (an error or clearState() forgets them)"
+                    "call forward(input) first (an error, clearState() or another thread's run forgets them)"
                 )
             for observer in observers:
                 observer.starting(self, "updateGradInput", input)
@@ -177,6 +193,8 @@ class gModule(Container):
                     if gradient is None:
                         gradient = module.gradInput
                     module.gradInput = gradient
+                    if module._foreign:
+                        check_gradInput(gradient, inputs[place], module._author)
                 totals[place] = total
                 if select is not None:
                     table = contributions[sources[0]]
@@ -200,12 +218,15 @@ class gModule(Container):
         """Leave the gradients as they are: ``updateGradInput`` checks them and keeps ``None``."""
         return gradOutput
 
+    @exclusive
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         """Accumulate the parameters' gradients from what ``updateGradInput`` left at the nodes."""
         step: Optional[Step] = None
         try:
             if self._ready != "updateGradInput":
                 raise StateError("accGradParameters before updateGradInput: call backward(...)")
+            if is_table(gradOutput) and 1 < self.nOutputs != len(gradOutput):
+                fit_gradient(gradOutput, self.output)  # raises
             for observer in self.observers:
                 observer.starting(self, "accGradParameters", input)
             for step, module in self._accumulating:
@@ -229,11 +250,7 @@ class gModule(Container):
 
     def _checkInput(self, input: Any) -> Any:
         if self.nInputs > 1 and (not is_table(input) or len(input) != self.nInputs):
-            got = f"{len(input)} entries" if is_table(input) else describe(input)
-            raise InputError(
-                f"expected a table of {self.nInputs} inputs, got {got}",
-                "input", self.nInputs, len(input) if is_table(input) else describe(input),
-            )
+            raise wrong_count(input, self.nInputs)
         check_numeric(input)
         return input
 
@@ -258,6 +275,11 @@ class gModule(Container):
             observer.failed(self, method, node, failure)
         raise failure
 
+    @property
+    def evaluated(self) -> bool:
+        """Whether the last forward came to its end, so that what the nodes hold is of one pass."""
+        return bool(self._ready)
+
     def nodeState(self, node: Node) -> NodeState:
         """Return what the last forward and backward left at ``node`` (of either graph)."""
         place = self._places[node.data]
@@ -274,17 +296,17 @@ class gModule(Container):
     def replace(self, callback: Callable[[Module], Module]) -> Module:
         """Replace modules below by ``callback(module)``; the nodes follow."""
         replaced = callback(self)
-        for position, module in enumerate(self.modules):
-            new = module.replace(callback)
-            for node in self.forwardnodes:
-                if node.module is module:
-                    node.data.module = new
-            self.modules[position] = new
+        made = distinct(module.replace(callback) for module in self.modules)
+        new = {id(module): made[position] for position, module in enumerate(self.modules)}
+        for node in self.forwardnodes:
+            if node.module is not None:
+                node.data.module = new[id(node.module)]
+        self.modules[:] = made
         self._plan()
         return replaced
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: value for name, value in vars(self).items() if name not in _DERIVED}
+        state = {name: value for name, value in super().__getstate__().items() if name not in _DERIVED}
         return {**state, "_network": self._network.records()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -296,6 +318,16 @@ class gModule(Container):
 _DERIVED = {
     "fg", "bg", "forwardnodes", "backwardnodes", "_places", "_forward", "_backward", "_accumulating",
 }
+
+
+def wrong_count(input: Any, count: int) -> InputError:
+    """Return the error for an input that is no table of ``count`` entries."""
+    got = f"{len(input)} entries" if is_table(input) else describe(input)
+    counts = f"Got {len(input)} inputs instead of {count}: " if is_table(input) else ""
+    return InputError(
+        f"{counts}expected a table of {count} inputs, got {got}",
+        "input", count, len(input) if is_table(input) else describe(input),
+    )
 
 
 def _check_split(count: int, value: Any) -> None:
@@ -316,10 +348,4 @@ def _parts(gradient: Any, sources: Sequence[Any]) -> Sequence[Any]:
     """Return one gradient per input of a node that has several."""
     if gradient is None:
         return (None,) * len(sources)
-    if sources and (not is_table(gradient) or len(gradient) < len(sources)):
-        raise InputError(
-            f"updateGradInput returned {describe(gradient)} for a node with {len(sources)} inputs: "
-            "it must return a table with one gradient per input",
-            "gradInput", len(sources), describe(gradient),
-        )
     return gradient if sources else ()

@@ -5,16 +5,19 @@ Source: https://github.com/torch/nn/blob/master/doc/module.md
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, Optional, TypeVar
+from typing import Any, Callable, Iterator, Optional, Sequence, TypeVar
 
 import numpy as np
 
 from minigraph import nesting
 from minigraph.errors import ArgumentError, GraphError, StateError
-from minigraph.graph import Node, NodeData, check_nodes, expecting_node_message
-from minigraph.memory import flatten
-from minigraph.nn.state import State
-from minigraph.tables import fill_none, fit_gradient
+from minigraph.graph import Node, NodeData, check_nodes, expecting_node_message, shown
+from minigraph.memory import Region, root
+from minigraph.memory.flat import Flat, givers, retire
+from minigraph.nn import sharing
+from minigraph.nn.state import State, replace_arrays
+from minigraph.nn.threads import exclusive, take_turn
+from minigraph.tables import fill_none, fit_gradient, refuse_mask
 
 Self = TypeVar("Self", bound="Module")
 Arrays = list[np.ndarray]
@@ -32,10 +35,13 @@ class Module(State):
     ``gradInput`` are buffers: the next call may overwrite them.
     """
 
-    #: Attributes besides ``output`` and ``gradInput`` that hold intermediate results.
-    _buffers: tuple[str, ...] = ()
-
     train: bool = True
+    #: Whether the class is not minigraph's own: what it returns as gradInput is then checked.
+    _foreign: bool = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._foreign = not cls.__module__.startswith("minigraph.")
 
     # -- running ---------------------------------------------------------------------------
 
@@ -51,11 +57,24 @@ class Module(State):
         """Add ``scale`` times the gradient of the parameters; nothing without parameters."""
 
     def forward(self, input: Any) -> Any:
-        """Return the output for ``input``, a tensor or a table (see ``updateOutput``)."""
+        """Return the output for ``input``, a tensor or a table (see ``updateOutput``).
+
+        Raises ``StateError`` while another thread runs the module.
+        """
+        turn = take_turn(self)
+        try:
+            return self._evaluate(input)
+        finally:
+            turn.release()
+
+    def _evaluate(self, input: Any) -> Any:
+        """Run ``updateOutput``; keep and return the output."""
         try:
             output = self.updateOutput(input)
         except nesting.CAUSES as error:
             nesting.retell(error, {"self": self, "input": input})
+        if output is None:  # it is in the attribute
+            output = self.output
         self.output = output
         return output
 
@@ -67,27 +86,44 @@ class Module(State):
         forward and ``InputError`` where ``gradOutput`` does not fit the output.
         """
         try:
-            gradOutput = self._fitGradOutput(gradOutput)
-            gradInput = self.updateGradInput(input, gradOutput)
-            self.gradInput = gradInput
-            self.accGradParameters(input, gradOutput, scale)
+            turn = take_turn(self)
+            try:
+                gradOutput = self._fitGradOutput(gradOutput)
+                gradInput = self._differentiate(input, gradOutput)
+                self.accGradParameters(input, gradOutput, scale)
+                return gradInput
+            finally:
+                turn.release()
         except nesting.CAUSES as error:
             nesting.retell(error, {"self": self, "gradOutput": gradOutput})
+
+    def _differentiate(self, input: Any, gradOutput: Any) -> Any:
+        """Run ``updateGradInput``; keep and return the gradient."""
+        gradInput = self.updateGradInput(input, gradOutput)
+        if gradInput is None:  # it is in the attribute
+            gradInput = self.gradInput
+        self.gradInput = gradInput
         return gradInput
+
+    def _author(self) -> str:
+        """Return the module and the source line of its ``updateGradInput``."""
+        code = getattr(self.updateGradInput, "__code__", None)
+        line = "" if code is None else f" ({shown(code.co_filename)}:{code.co_firstlineno})"
+        return f"{repr(self).splitlines()[0]}: updateGradInput{line}"
 
     def _fitGradOutput(self, gradOutput: Any) -> Any:
         if self.output is None:
             raise StateError(
                 f"backward before forward: {self.typename()} has no output yet; "
-                "call forward(input) first (clearState() forgets it)"
+                "call forward(input) first (clearState() or another thread's run forgets it)"
             )
         return fill_none(fit_gradient(gradOutput, self.output), self.output)
 
+    @exclusive
     def backwardUpdate(self, input: Any, gradOutput: Any, lr: Number) -> Any:
         """Return the gradient of ``input`` and step the parameters by ``-lr`` at once."""
         gradOutput = self._fitGradOutput(gradOutput)
-        gradInput = self.updateGradInput(input, gradOutput)
-        self.gradInput = gradInput
+        gradInput = self._differentiate(input, gradOutput)
         self.accUpdateGradParameters(input, gradOutput, lr)
         return gradInput
 
@@ -131,6 +167,21 @@ class Module(State):
             return self(list(nodes))
         raise GraphError(expecting_node_message(nodes, "inputs", 0))
 
+    @property
+    def _backFactor(self) -> Number:
+        """What ``gradInput`` is as a multiple of the derivative; another than 1 only on purpose."""
+        return 1.0
+
+    @property
+    def _penalty(self) -> Number:
+        """What the last forward adds to the loss beside its output."""
+        return 0.0
+
+    @property
+    def _fixed(self) -> Arrays:
+        """Views of the parts of parameters that get no gradient on purpose."""
+        return []
+
     # -- parameters ------------------------------------------------------------------------
 
     def parameters(self) -> tuple[Arrays, Arrays]:
@@ -140,6 +191,8 @@ class Module(State):
         for name, gradName in (("weight", "gradWeight"), ("bias", "gradBias")):
             value = getattr(self, name, None)
             if value is not None:
+                if type(value) is not np.ndarray:
+                    refuse_mask(value, name)
                 params.append(value)
                 gradParams.append(getattr(self, gradName))
         return params, gradParams
@@ -147,32 +200,53 @@ class Module(State):
     def getParameters(self) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(flat, gradFlat)``, 1-d; the parameters are views on them from then on.
 
-        Parameters that share memory share it there too. Call it once, before making shared
-        clones: a second call moves the parameters again. Raises ``ArgumentError`` when
-        parameters and gradients are not shared alike.
+        Parameters that share memory share it there too, and every module that uses them, such
+        as a clone, follows. A second call returns the same arrays. Arrays that an earlier call
+        returned for a part of this network become read-only when its parameters move. Raises
+        ``ArgumentError`` when parameters and gradients are not shared alike, and where a flat
+        array of another network that shares some of them would be left behind.
         """
         params, gradParams = self.parameters()
-        flat, views = flatten(params)
-        gradFlat, gradViews = flatten(gradParams)
-        if flat.size != gradFlat.size:
-            raise ArgumentError(
-                f"{flat.size} parameters but {gradFlat.size} gradients: "
-                "share 'gradWeight' and 'gradBias' wherever 'weight' and 'bias' are shared"
-            )
         if not params:
             empty = np.empty(0, self.dtype)
             return empty, empty.copy()
-        moved = {
-            id(old): new for old, new in zip([*params, *gradParams], [*views, *gradViews])
-        }
-        self._replaceArrays(lambda array: moved.get(id(array), array))
-        now = {id(array) for arrays in self.parameters() for array in arrays}
-        if not all(id(view) in now for view in (*views, *gradViews)):
+        flats = Flat(params), Flat(gradParams)
+        if flats[0].size != flats[1].size:
+            raise ArgumentError(
+                f"{flats[0].size} parameters but {flats[1].size} gradients: "
+                "share 'gradWeight' and 'gradBias' wherever 'weight' and 'bias' are shared"
+            )
+        moving = [flat for flat in flats if not flat.stands()]
+        self._check_flat_arrays_of_others(moving)
+        users = sharing.sharers(*(flat.region for flat in moving)) if moving else []
+        for flat in moving:
+            retire(flat.region)
+        given = tuple(flat.give(self) for flat in flats)
+        if moving:
+            users = list({id(user): user for user in (*self._owners(), *users)}.values())
+            replace_arrays(users, lambda array: moving[0].move(moving[-1].move(array)))
+        if not all(
+            root(array) is root(flat) or not array.size
+            for arrays, flat in zip(self.parameters(), given) for array in arrays
+        ):
             raise ArgumentError(
                 f"{self.typename()}: parameters() must return arrays that are attributes of "
                 "the module (not copies or fresh views), or they cannot be made views of one"
             )
-        return flat, gradFlat
+        return given[0], given[1]
+
+    def _check_flat_arrays_of_others(self, moving: Sequence[Flat]) -> None:
+        """Raise ``ArgumentError`` if somebody holds the flat array of a network that is no part of this."""
+        own = set(map(id, self._owners())) if moving else set()
+        others = sharing.settled(
+            lambda: [other for flat in moving for other in givers(flat.region) if id(other) not in own]
+        )
+        if others:
+            raise ArgumentError(
+                f"{self.typename()} shares parameters with {others[0].typename()}, whose flat array from "
+                "getParameters() would no longer be its parameters: call getParameters() once, on a "
+                "container that holds both; or let go of that array (del) and call it there again"
+            )
 
     def zeroGradParameters(self) -> None:
         """Set the accumulated gradients of the parameters to zero."""
@@ -200,39 +274,37 @@ class Module(State):
     # -- state -----------------------------------------------------------------------------
 
     def training(self: Self) -> Self:
-        """Switch to training behaviour (dropout draws masks, …); return the module."""
-        self.train = True
-        return self
+        """Switch to training behaviour (dropout draws masks, …); return the module.
+
+        Clones made with ``clone_many`` follow.
+        """
+        return self._switch(True)
 
     def evaluate(self: Self) -> Self:
-        """Switch to evaluation behaviour; return the module."""
-        self.train = False
-        return self
+        """Switch to evaluation behaviour; return the module. Clones made with ``clone_many`` follow."""
+        return self._switch(False)
 
-    def clearState(self: Self) -> Self:
-        """Forget outputs, gradients of inputs and other intermediate buffers; return the module."""
-        for name in ("output", "gradInput", *self._buffers):
-            setattr(self, name, None)
+    def _switch(self: Self, train: bool) -> Self:
+        self.train = train
+        for clone in sharing.clones_of(self):
+            clone.training() if train else clone.evaluate()
         return self
 
     def share(self: Self, other: "Module", *names: str) -> Self:
-        """Use ``other``'s arrays under these attribute names from now on; return the module."""
+        """Use ``other``'s arrays under these attribute names from now on; return the module.
+
+        A flat array that ``getParameters()`` returned and that held one of its own becomes read-only.
+        """
         for name in names:
             if getattr(self, name, None) is not None:
                 theirs = getattr(other, name, None)
                 if theirs is None:
                     raise ArgumentError(f"{other.typename()} has no '{name}' to share")
+                mine = getattr(self, name)
+                if isinstance(mine, np.ndarray) and mine is not theirs:
+                    retire(Region([mine]))
                 setattr(self, name, theirs)
         return self
-
-    def twin(self: Self) -> Self:
-        """Return a module with the same parameters and state but output buffers of its own.
-
-        This is what a graph uses when one module is called at several nodes.
-        """
-        copied = self._copy(lambda array: True)
-        copied.clearState()
-        return copied
 
     # -- the tree of modules ---------------------------------------------------------------
 

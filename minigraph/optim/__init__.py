@@ -23,3 +23,7 @@ __all__ = [
     "adadelta", "adagrad", "adam", "adamax", "asgd", "cg", "checkgrad", "lbfgs", "lswolfe", "nag",
     "polyinterp", "rmsprop", "rprop", "sgd",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

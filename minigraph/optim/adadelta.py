@@ -11,7 +11,11 @@ from minigraph.optim.inplace import average_squares
 from minigraph.optim.objective import Feval
 from minigraph.optim.options import Options, fraction, nonnegative
 
-_OPTIONS = Options("adadelta", rho=fraction(0.9), eps=nonnegative(1e-6), weightDecay=nonnegative(0.0))
+_OPTIONS = Options(
+    "adadelta",
+    state="evalCounter paramVariance paramStd delta accDelta decayParameters",
+    rho=fraction(0.9), eps=nonnegative(1e-6), weightDecay=nonnegative(0.0),
+)
 
 
 def adadelta(
@@ -25,7 +29,7 @@ def adadelta(
 
     Source: https://github.com/torch/optim/blob/master/doc/algos.md, https://arxiv.org/abs/1212.5701
     """
-    call = Call("adadelta", feval, x, config, state)
+    call = Call(_OPTIONS, feval, x, config, state)
     rho, epsilon, decay = _OPTIONS.read(call.config)
     loss, dfdx = call.evaluate()
     squares, steps = call.memory("paramVariance"), call.memory("accDelta")

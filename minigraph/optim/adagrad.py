@@ -13,6 +13,7 @@ from minigraph.optim.options import Options, nonnegative
 
 _OPTIONS = Options(
     "adagrad",
+    state="evalCounter paramVariance paramStd decayParameters",
     learningRate=nonnegative(1e-3), learningRateDecay=nonnegative(0.0), weightDecay=nonnegative(0.0),
 )
 
@@ -28,7 +29,7 @@ def adagrad(
 
     Source: https://github.com/torch/optim/blob/master/doc/algos.md
     """
-    call = Call("adagrad", feval, x, config, state)
+    call = Call(_OPTIONS, feval, x, config, state)
     rate, rate_decay, decay = _OPTIONS.read(call.config)
     loss, dfdx = call.evaluate()
     total = call.memory("paramVariance")

@@ -14,11 +14,13 @@ from minigraph.optim.options import Options, fraction, nonnegative
 
 _ADAM = Options(
     "adam",
+    state="t m v denom decayParameters",
     learningRate=nonnegative(1e-3), learningRateDecay=nonnegative(0.0), weightDecay=nonnegative(0.0),
     beta1=fraction(0.9), beta2=fraction(0.999), epsilon=nonnegative(1e-8),
 )
 _ADAMAX = Options(
     "adamax",
+    state="t m u max decayParameters",
     learningRate=nonnegative(2e-3), weightDecay=nonnegative(0.0),
     beta1=fraction(0.9), beta2=fraction(0.999), epsilon=nonnegative(1e-38),
 )
@@ -36,7 +38,7 @@ def adam(
 
     Source: https://github.com/torch/optim/blob/master/doc/algos.md, https://arxiv.org/abs/1412.6980
     """
-    call = Call("adam", feval, x, config, state)
+    call = Call(_ADAM, feval, x, config, state)
     rate, rate_decay, decay, beta1, beta2, epsilon = _ADAM.read(call.config)
     loss, dfdx = call.evaluate()
     m, v = call.memory("m"), call.memory("v")
@@ -65,7 +67,7 @@ def adamax(
 
     Source: https://github.com/torch/optim/blob/master/doc/algos.md, https://arxiv.org/abs/1412.6980
     """
-    call = Call("adamax", feval, x, config, state)
+    call = Call(_ADAMAX, feval, x, config, state)
     rate, decay, beta1, beta2, epsilon = _ADAMAX.read(call.config)
     loss, dfdx = call.evaluate()
     m, u = call.memory("m"), call.memory("u")

@@ -11,7 +11,7 @@ from minigraph.optim.objective import Feval
 from minigraph.optim.options import Options, finite, nonnegative
 
 _OPTIONS = Options(
-    "asgd", (),
+    "asgd", (), "t ax eta_t mu_t tmp",
     eta0=nonnegative(1e-4), **{"lambda": nonnegative(1e-4)}, alpha=finite(0.75), t0=nonnegative(1e6),
 )
 
@@ -29,7 +29,7 @@ def asgd(
 
     Source: https://github.com/torch/optim/blob/master/doc/algos.md
     """
-    call = Call("asgd", feval, x, config, state)
+    call = Call(_OPTIONS, feval, x, config, state)
     eta0, decay, power, t0 = _OPTIONS.read(call.config)
     state = call.state
     loss, dfdx = call.evaluate()

@@ -8,7 +8,8 @@ import numpy as np
 
 from minigraph.errors import ArgumentError, StateError, format_shape
 from minigraph.optim.objective import Feval, check_parameters, evaluate
-from minigraph.tables import describe
+from minigraph.optim.options import Options
+from minigraph.tables import describe, refuse_mask
 from minigraph.tensors import resize
 
 Table = dict[str, Any]
@@ -17,17 +18,20 @@ Table = dict[str, Any]
 class Call:
     """The arguments of ``mg.optim.<method>(feval, x, config, state)``, checked.
 
+    ``options`` says which method, and which entries ``config`` and ``state`` may have.
     As in Torch the state is kept in ``config`` when no ``state`` is given. Arrays are kept
     in ``state`` under Torch's names: those that live from step to step (``memory``) and those
     that only carry intermediate values (``scratch``: no defined contents between steps).
     """
 
     def __init__(
-        self, method: str, feval: Feval, x: np.ndarray, config: Optional[Table], state: Optional[Table]
+        self, options: Options, feval: Feval, x: np.ndarray, config: Optional[Table], state: Optional[Table]
     ) -> None:
+        method = options.method
         for name, table in (("config", config), ("state", state)):
             if table is not None and not isinstance(table, dict):
                 raise ArgumentError(f"optim.{method}: {name} must be a dict or None, got {describe(table)}")
+            options.check_names(table or {}, name)
         if not callable(feval):
             raise ArgumentError(f"optim.{method}: feval must be a function, got {describe(feval)}")
         self.method = method
@@ -70,6 +74,7 @@ class Call:
         value = self.config.get(name)
         if value is None:
             return None
+        refuse_mask(value, f"config[{name!r}]")
         array = np.asarray(value)
         if array.dtype.kind not in "fiu" or array.shape != self.x.shape:
             raise ArgumentError(

@@ -16,6 +16,7 @@ from minigraph.optim.options import Number, Options, positive, whole
 _INSIDE = "a number between 0 and 1"
 _OPTIONS = Options(
     "cg",
+    state="df0 df1 df2 df3 s x0 funcEval",
     also=("verbose",),
     rho=Number(0.01, lambda value: 0 < value < 1, _INSIDE),
     sig=Number(0.5, lambda value: 0 < value < 1, _INSIDE),
@@ -43,7 +44,7 @@ def cg(
     Source: https://github.com/torch/optim/blob/master/doc/algos.md and C. E. Rasmussen,
     http://learning.eng.cam.ac.uk/carl/code/minimize/
     """
-    call = Call("cg", feval, x, config, state)
+    call = Call(_OPTIONS, feval, x, config, state)
     rho, sig, inside, beyond, ratio, longest, most = _OPTIONS.read(call.config)
     if rho >= sig:
         raise ArgumentError(f"optim.cg: rho {rho} must be less than sig {sig}")

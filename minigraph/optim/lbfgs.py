@@ -16,6 +16,7 @@ from minigraph.tables import describe
 
 _OPTIONS = Options(
     "lbfgs",
+    state="funcEval nIter d t g_old f_old Hdiag old_dirs old_stps ro tmp1 x_old al dir_bufs stp_bufs",
     also=("lineSearch", "lineSearchOptions", "verbose"),
     maxIter=whole(20), maxEval=positive(None), tolFun=nonnegative(1e-5), tolX=nonnegative(1e-9),
     nCorrection=whole(100), learningRate=positive(1.0),
@@ -43,7 +44,7 @@ def lbfgs(
     Source: https://github.com/torch/optim/blob/master/doc/algos.md; Nocedal and Wright,
     "Numerical optimization", algorithms 7.4 and 7.5.
     """
-    call = Call("lbfgs", feval, x, config, state)
+    call = Call(_OPTIONS, feval, x, config, state)
     state = call.state
     most_rounds, most_evaluations, tol_fun, tol_x, corrections, rate = _OPTIONS.read(call.config)
     if most_evaluations is None:

@@ -48,6 +48,7 @@ def lswolfe(
     """
     check_parameters(x, "lswolfe")
     options = options or {}
+    _OPTIONS.check_names(options, "options")
     c1, c2, tolerance, most = _OPTIONS.read(options)
     origin = x.copy()
     evaluations = 0

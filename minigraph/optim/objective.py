@@ -6,8 +6,9 @@ from typing import Any, Callable
 
 import numpy as np
 
-from minigraph.errors import InputError, format_shape
-from minigraph.tables import describe
+from minigraph.errors import InputError, StateError, format_shape
+from minigraph.memory.flat import is_retired
+from minigraph.tables import describe, refuse_mask
 
 #: ``feval(x) -> (loss, dx)``
 Feval = Callable[[np.ndarray], tuple[Any, Any]]
@@ -15,10 +16,16 @@ Feval = Callable[[np.ndarray], tuple[Any, Any]]
 
 def check_parameters(x: Any, method: str) -> np.ndarray:
     """Return ``x`` if it can be changed in place: a writable float array; else raise ``InputError``."""
+    refuse_mask(x, "x")
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         raise InputError(
             f"optim.{method}: x must be a float array, because it is changed in place, got {describe(x)}",
             "x", "a float array", describe(x),
+        )
+    if is_retired(x):
+        raise StateError(
+            f"optim.{method}: x is a flat array that getParameters() returned before the parameters "
+            "were moved or converted: call getParameters() again and use what that returns"
         )
     if not x.flags.writeable:
         raise InputError(
@@ -47,6 +54,7 @@ def evaluate(feval: Feval, x: np.ndarray, method: str) -> tuple[float, np.ndarra
 
 def _loss(loss: Any, method: str) -> float:
     if loss is not None and not isinstance(loss, (str, bytes)):
+        refuse_mask(loss, "feval(x)[1]")
         array = np.asarray(loss)
         if array.size == 1 and array.dtype.kind in "fiu":
             return float(array.reshape(()))
@@ -58,7 +66,13 @@ def _loss(loss: Any, method: str) -> float:
 
 def _gradient(dx: Any, x: np.ndarray, method: str) -> np.ndarray:
     if type(dx) is np.ndarray and dx.dtype == x.dtype and dx.shape == x.shape:
+        if not dx.flags.writeable and is_retired(dx):
+            raise StateError(
+                f"optim.{method}: the gradient that feval returns is a flat array of before the "
+                "parameters were moved or converted: return the one of the last getParameters()"
+            )
         return dx
+    refuse_mask(dx, "feval(x)[2]")
     if not isinstance(dx, np.ndarray) or dx.dtype.kind not in "fiu":
         raise InputError(
             f"optim.{method}: the gradient that feval returns must be an array, got {describe(dx)}",

@@ -13,6 +13,7 @@ from minigraph.optim.options import Number, Options, nonnegative
 
 _OPTIONS = Options(
     "rmsprop",
+    state="m tmp decayParameters",
     learningRate=nonnegative(1e-2),
     alpha=Number(0.99, lambda value: 0 <= value <= 1, "a number in [0, 1]"),
     epsilon=nonnegative(1e-8), weightDecay=nonnegative(0.0), initialMean=nonnegative(0.0),
@@ -30,7 +31,7 @@ def rmsprop(
 
     Source: https://github.com/torch/optim/blob/master/doc/algos.md
     """
-    call = Call("rmsprop", feval, x, config, state)
+    call = Call(_OPTIONS, feval, x, config, state)
     rate, alpha, epsilon, decay, initial = _OPTIONS.read(call.config)
     loss, dfdx = call.evaluate()
     m, scratch = call.memory("m", initial), call.scratch("tmp")

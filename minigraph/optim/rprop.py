@@ -13,6 +13,7 @@ from minigraph.optim.options import Number, Options, positive, whole
 
 _OPTIONS = Options(
     "rprop",
+    state="stepsize delta sign psign nsign zsign dminmax dfdx",
     stepsize=positive(0.1),
     etaplus=Number(1.2, lambda value: 1 <= value < float("inf"), "a finite number >= 1"),
     etaminus=Number(0.5, lambda value: 0 < value <= 1, "a number in (0, 1]"),
@@ -34,7 +35,7 @@ def rprop(
 
     Source: https://github.com/torch/optim/blob/master/doc/algos.md, Riedmiller & Braun 1993
     """
-    call = Call("rprop", feval, x, config, state)
+    call = Call(_OPTIONS, feval, x, config, state)
     started = "delta" in call.state
     initial, grow, shrink, largest, smallest, rounds = _OPTIONS.read(
         call.config, skip=("stepsize",) if started else ()

@@ -14,12 +14,14 @@ from minigraph.optim.options import Options, finite, nonnegative, positive
 
 _SGD = Options(
     "sgd",
+    state="evalCounter dfdx deltaParameters decayParameters",
     also=("nesterov", "learningRates", "weightDecays"),
     learningRate=nonnegative(1e-3), learningRateDecay=nonnegative(0.0), weightDecay=nonnegative(0.0),
     momentum=nonnegative(0.0), dampening=finite(None),
 )
 _NAG = Options(
     "nag",
+    state="evalCounter dfdx deltaParameters decayParameters x_copy",
     also=("learningRates",),
     learningRate=nonnegative(1e-3), learningRateDecay=nonnegative(0.0), weightDecay=nonnegative(0.0),
     momentum=positive(0.9), dampening=finite(None),
@@ -42,7 +44,7 @@ def sgd(
     Raises ``ArgumentError`` for a bad config and ``InputError`` for a bad x or dx, before
     anything has changed. Source: https://github.com/torch/optim/blob/master/doc/algos.md
     """
-    call = Call("sgd", feval, x, config, state)
+    call = Call(_SGD, feval, x, config, state)
     rate, rate_decay, decay, momentum, dampening = _SGD.read(call.config)
     if dampening is None:
         dampening = momentum
@@ -82,7 +84,7 @@ def nag(
     Source: https://github.com/torch/optim/blob/master/doc/algos.md and Sutskever et al.,
     "On the importance of initialization and momentum in deep learning", 2013.
     """
-    call = Call("nag", feval, x, config, state)
+    call = Call(_NAG, feval, x, config, state)
     rate, rate_decay, decay, momentum, _ = _NAG.read(call.config)
     rates = call.vector("learningRates")
     velocity = call.memory("dfdx")

@@ -8,6 +8,7 @@ import numpy as np
 
 from minigraph.errors import ArgumentError, StateError
 from minigraph.nn import Criterion, Module
+from minigraph.nn.sharing import add_clones
 from minigraph.nn.state import State
 
 Cloned = TypeVar("Cloned", bound=State)
@@ -17,16 +18,18 @@ def clone_many(net: Cloned, T: int) -> list[Cloned]:
     """Return ``T`` clones of ``net`` for unrolling by hand; ``net`` itself is not among them.
 
     The clones use the parameters of ``net``, their gradients and its statistics (running means)
-    themselves, not copies, and have outputs and gradients of inputs of their own. Call
-    ``getParameters()`` on ``net`` before, not after: it moves the parameters of ``net`` alone.
-    A criterion, which has no parameters, is copied whole. Raises ``ArgumentError`` for a ``T``
-    below 1 and for anything that is not a module or a criterion.
+    themselves, not copies, and have outputs and gradients of inputs of their own. They follow
+    ``net``: its ``getParameters()``, ``float()``, ``training()`` and the like, but not a module or
+    an attribute that is replaced. A criterion, which has no parameters, is copied whole. Raises
+    ``ArgumentError`` for a ``T`` below 1 and for anything that is not a module or a criterion.
     Source: https://github.com/karpathy/char-rnn/blob/master/util/model_utils.lua
     """
     if isinstance(T, bool) or not isinstance(T, (int, np.integer)) or T < 1:
         raise ArgumentError(f"clone_many: T must be a whole number, at least 1; got {T!r}")
     if isinstance(net, Module):
-        return [net.twin() for _ in range(T)]
+        clones: Any = [net.twin() for _ in range(T)]
+        add_clones(net, clones)
+        return list(clones)
     if isinstance(net, Criterion):
         return [net.clone() for _ in range(T)]
     raise ArgumentError(f"clone_many clones a module or a criterion, got {type(net).__name__}")
@@ -74,7 +77,7 @@ def _parameters(net: Module) -> list[np.ndarray]:
 def _settings(net: Module) -> tuple[Any, ...]:
     seen: list[Any] = []
     for owner in net._owners():
-        passing = ("output", "gradInput", *getattr(owner, "_buffers", ()))
+        passing = ("output", "gradInput", *owner._buffers)
         seen.append(owner)
         seen.append(tuple(
             (name, _frozen(value)) for name, value in vars(owner).items()

@@ -11,7 +11,7 @@ import numpy as np
 
 from minigraph.errors import InputError, format_shape
 from minigraph.memory import root
-from minigraph.tables import as_numeric, describe, is_table, leaves
+from minigraph.tables import as_numeric, describe, describe_table, is_table, leaves
 
 
 def as_sequence(value: Any, where: str) -> Any:
@@ -19,6 +19,11 @@ def as_sequence(value: Any, where: str) -> Any:
     if is_table(value):
         if not value:
             raise InputError(f"{where} is an empty table: expected a sequence", where, "sequence", "{}")
+        if not any(isinstance(entry, (np.ndarray, list, tuple)) for entry in value):
+            raise InputError(
+                f"{where}: expected a sequence of shape (T, ...), got {describe_table(value)}",
+                where, "(T, ...)", describe(value),
+            )
         return [as_sequence(entry, f"{where}[{k}]") for k, entry in enumerate(value, 1)]
     if value is None:
         raise InputError(f"{where} is None: expected a sequence of shape (T, ...)", where, "(T, ...)", None)

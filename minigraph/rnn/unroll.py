@@ -9,14 +9,17 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
+import numpy as np
+
 from minigraph.errors import ArgumentError, GraphError, InputError, MinigraphError, StateError
 from minigraph.graph import Node
 from minigraph.nesting import retold
 from minigraph.nn.container import Container
-from minigraph.nn.gmodule import gModule
+from minigraph.nn.gmodule import gModule, wrong_count
+from minigraph.nn.threads import exclusive
 from minigraph.rnn.clones import Settings, clone_many, follow
 from minigraph.rnn.sequences import as_sequence, at, check_alike, lengths, make_room, owners, put
-from minigraph.tables import add_tables, describe, fit_gradient, is_table
+from minigraph.tables import add_tables, fit_gradient, is_table, map_table
 
 
 class Unroll(Container):
@@ -62,6 +65,7 @@ class Unroll(Container):
                 "leave at least one input to be a sequence"
             )
         self.add(step)
+        self._setType(step._type)
         self._clones: list[gModule] = []
         self._settings = Settings(step)
         self._forget()
@@ -90,6 +94,11 @@ class Unroll(Container):
 
     # -- running ---------------------------------------------------------------------------
 
+    def forward(self, input: Any) -> Any:
+        """Return the outputs for ``input``; see the class."""
+        return self._evaluate(input)
+
+    @exclusive
     def updateOutput(self, input: Any) -> Any:
         """Run all time steps and return the outputs, stacked; see the class."""
         self._length, self._differentiated, self.output = 0, False, None
@@ -117,6 +126,7 @@ class Unroll(Container):
         self.output = _bare(rooms)
         return self.output
 
+    @exclusive
     def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
         """Go back through time and return the gradients of sequences and initial states.
 
@@ -125,6 +135,7 @@ class Unroll(Container):
         return self._goBack(gradOutput)
 
     @retold
+    @exclusive
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one walk back through time.
 
@@ -162,6 +173,7 @@ class Unroll(Container):
         ])
         return self.gradInput
 
+    @exclusive
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         """Accumulate the parameters' gradients, last time step first."""
         T = self._check_ready()
@@ -193,7 +205,7 @@ class Unroll(Container):
         if not self._length:
             raise StateError(
                 "backward before forward: Unroll has no saved activations; "
-                "call forward(input) first (an error or clearState() forgets them)"
+                "call forward(input) first (an error, clearState() or another thread's run forgets them)"
             )
         follow(self._clones, self.step)
         return self._length
@@ -225,11 +237,7 @@ class Unroll(Container):
         """Return the inputs as a list, sequences as arrays; raise InputError for a wrong one."""
         count = self.step.nInputs
         if count > 1 and (not is_table(input) or len(input) != count):
-            got = f"{len(input)} entries" if is_table(input) else describe(input)
-            raise InputError(
-                f"expected a table of {count} inputs, got {got}",
-                "input", count, len(input) if is_table(input) else describe(input),
-            )
+            raise wrong_count(input, count)
         entries = list(_listed(input, count))
         for k in self._sequences:
             entries[k] = as_sequence(entries[k], self._path("input", k))
@@ -240,7 +248,13 @@ class Unroll(Container):
                     f"{where} is None: it is a state and needs its initial value (zeros, for example)",
                     where, "an initial state", None,
                 )
+            entries[k] = map_table(self._as_state, entries[k])
         return entries
+
+    def _as_state(self, initial: Any) -> Any:
+        """Return an initial state in the type of those that follow; what is no number is refused later."""
+        numbers = isinstance(initial, np.ndarray) and initial.dtype.kind in "fiub"
+        return initial.astype(self.dtype, copy=False) if numbers else initial
 
     def _count(self, entries: Sequence[Any]) -> int:
         """Return the number of time steps, on which all sequences must agree."""
@@ -274,30 +288,24 @@ class Unroll(Container):
     def _signature(self) -> str:
         """What forward takes, for messages."""
         return "inputs of this Unroll: " + ", ".join(
-            f"{self._path('input', k)} {node.name or node.label()} "
+            f"{self._path('input', k)} {node.name or node.title()} "
             f"({'sequence' if k in self._sequences else 'initial state'})"
             for k, node in enumerate(self.step._network.inputs)
         )
 
     # -- the rest of the module protocol ---------------------------------------------------------
 
-    def training(self) -> "Unroll":
-        """Switch to training behaviour; return the module."""
-        return self._switch(True)
-
-    def evaluate(self) -> "Unroll":
-        """Switch to evaluation behaviour; return the module."""
-        return self._switch(False)
-
     def _switch(self, train: bool) -> "Unroll":
-        """Switch the step and its clones alike, so that these need not be made anew."""
+        """Switch the step, which its clones follow, so that these need not be made anew."""
         current = self._settings.hold(self.step)
-        self.train = train
-        for network in (self.step, *self._clones):
-            network.training() if train else network.evaluate()
+        super()._switch(train)
         if current:
             self._settings = Settings(self.step)
         return self
+
+    def _leave(self) -> None:
+        self.output = self.gradInput = None
+        self._forget()
 
     def clearState(self) -> "Unroll":
         """Forget the clones with all they hold, outputs and gradients; return the module."""
@@ -337,24 +345,35 @@ def _moment(t: int, T: int) -> str:
 
 def _match(step: gModule, feedback: Mapping[str, str]) -> dict[int, int]:
     """Return the 0-based positions of feedback's outputs and inputs; GraphError for a wrong name."""
-    inputs, outputs = step._network.inputs, step._network.outputs
+    inputs, outputs = _named(step._network.inputs), _named(step._network.outputs)
     feeds: dict[int, int] = {}
+    fed: set[int] = set()
     for source, target in feedback.items():
-        k = _find(source, outputs, "output", f"feedback {source!r} -> {target!r}")
-        j = _find(target, inputs, "input", f"feedback {source!r} -> {target!r}")
-        if j in feeds.values():
+        k = _find(source, outputs, step._network.outputs, "output", f"feedback {source!r} -> {target!r}")
+        j = _find(target, inputs, step._network.inputs, "input", f"feedback {source!r} -> {target!r}")
+        if j in fed:
             others = ", ".join(repr(name) for name, to in feedback.items() if to == target)
             raise GraphError(f"feedback feeds the input {target!r} from several outputs: {others}")
         feeds[k] = j
+        fed.add(j)
     return feeds
 
 
-def _find(name: str, nodes: Sequence[Node], what: str, where: str) -> int:
+def _named(nodes: Sequence[Node]) -> dict[str, list[int]]:
+    """Return the positions of the nodes of each name."""
+    found: dict[str, list[int]] = {}
+    for k, node in enumerate(nodes):
+        if node.name:
+            found.setdefault(node.name, []).append(k)
+    return found
+
+
+def _find(name: str, named: dict[str, list[int]], nodes: Sequence[Node], what: str, where: str) -> int:
     """Return the position of the node of this name, of which there must be one."""
-    found = [k for k, node in enumerate(nodes) if node.name == name and name]
+    found = named.get(name, [])
     if len({nodes[k] for k in found}) == 1:
         return found[0]
-    names = ", ".join(repr(node.name) if node.name else f"{node.label()} (no name)" for node in nodes)
+    names = ", ".join(repr(node.name) if node.name else f"{node.title()} (no name)" for node in nodes)
     if found:
         raise GraphError(f"{where}: the step has {len(found)} {what} nodes named {name!r} ({names})")
     raise GraphError(

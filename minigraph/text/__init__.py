@@ -26,3 +26,7 @@ __all__ = [
     "build_model", "read_checkpoint", "read_model", "read_structure", "train", "trained_model",
     "write_checkpoint",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

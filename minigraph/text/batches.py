@@ -6,11 +6,34 @@ Source: https://github.com/karpathy/char-rnn (util/CharSplitLMMinibatchLoader.lu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Sequence
 
 import numpy as np
 
 from minigraph.errors import ArgumentError
 from minigraph.text.corpus import Corpus
+
+
+class Laid(Sequence[np.ndarray]):
+    """A text laid out: entry ``b`` is batch b, ``(seq_length, batch_size)`` int64, made when asked for.
+
+    ``places`` are those of the first batch in ``codes``; beyond the end the text begins anew.
+    """
+
+    def __init__(self, codes: np.ndarray, places: np.ndarray, count: int) -> None:
+        self._codes, self._places = codes, places
+        self.shape = (count, *places.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, batch: Any) -> Any:
+        start = range(len(self))[batch] * self.shape[1]
+        return self._codes[(self._places + start) % len(self._codes)].astype(np.int64)
+
+    def rows(self, first: int, last: int) -> "Laid":
+        """Return the same of some rows only."""
+        return Laid(self._codes, self._places[:, first:last], len(self))
 
 
 @dataclass(frozen=True)
@@ -24,8 +47,8 @@ class Batches:
     held out.
     """
 
-    x: np.ndarray
-    y: np.ndarray
+    x: Laid
+    y: Laid
     train: int
     validation: int
 
@@ -53,18 +76,9 @@ class Batches:
         test_frac = max(0.0, 1 - (train_frac + val_frac))
         validation = count - train if test_frac == 0 else int(count * val_frac)
         codes = corpus.codes[: count * size]
-        following = np.append(codes[1:], codes[0])
-        return cls(
-            _laid_out(codes, batch_size, seq_length), _laid_out(following, batch_size, seq_length),
-            train, validation,
-        )
+        places = np.arange(seq_length)[:, None] + np.arange(batch_size) * (count * seq_length)
+        return cls(Laid(codes, places, count), Laid(codes, places + 1, count), train, validation)
 
     def rows(self, first: int, last: int) -> "Batches":
         """Return the batches of some rows only: those from ``first`` up to, not with, ``last``."""
-        x = np.ascontiguousarray(self.x[:, :, first:last])
-        return Batches(x, np.ascontiguousarray(self.y[:, :, first:last]), self.train, self.validation)
-
-
-def _laid_out(codes: np.ndarray, batch_size: int, seq_length: int) -> np.ndarray:
-    rows = codes.reshape(batch_size, -1, seq_length)
-    return np.ascontiguousarray(rows.transpose(1, 2, 0))
+        return Batches(self.x.rows(first, last), self.y.rows(first, last), self.train, self.validation)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Union
+from typing import Any, Callable, Iterator, Mapping
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
-from minigraph.errors import MinigraphError
-from minigraph.files.atomic import replacing
-from minigraph.files.native.container import write_safetensors
+from minigraph.errors import FormatError, MinigraphError
+from minigraph.files.atomic import AnyPath, replacing
+from minigraph.files.native.container import Arrays, safetensors_of, write_safetensors
 
 _FORMAT = "minigraph training checkpoint"
 _VERSION = 1
@@ -47,41 +47,53 @@ def write_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], structure: Ma
         write_safetensors(temporary, ready, header)
 
 
-def read_checkpoint(path: Union[str, Path]) -> Checkpoint:
-    """Return the contents of a checkpoint.
+def parameters_of(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the parameters among a checkpoint's arrays, by name."""
+    prefix = "parameters/"
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def read_checkpoint(path: AnyPath, follow: bool = True) -> Checkpoint:
+    """Return the contents of a checkpoint; links are followed where the user named them.
 
     Raises ``CheckpointError`` if the file is truncated, edited or something else, and
     ``OSError`` if it cannot be opened.
     """
     path = Path(path)
-    with open(path, "rb"):
-        pass  # a missing file is an OSError that names it
-    try:
-        with safe_open(str(path), framework="np") as file:
-            header = file.metadata() or {}
-            text = _structure_text(path, header)
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{path} cannot be read: {error}. It is truncated or no safetensors file; "
-            "minigraph train leaves only whole checkpoints, so it was damaged later"
-        ) from error
+    with _opened(path, follow) as (header, text, read):
+        arrays = read()
     if _checksum(arrays, text) != header.get("checksum"):
         raise CheckpointError(
             f"{path} was changed after it was written: its contents do not agree with its checksum"
         )
-    return Checkpoint(path, arrays, json.loads(text))
+    return Checkpoint(path, arrays, _structure(path, text))
 
 
-def read_structure(path: Union[str, Path]) -> dict[str, Any]:
+def read_structure(path: AnyPath, follow: bool = True) -> dict[str, Any]:
     """Return the structure alone, unchecked, without reading the arrays; errors as above."""
     path = Path(path)
+    with _opened(path, follow) as (_, text, _):
+        return _structure(path, text)
+
+
+@contextmanager
+def _opened(path: Path, follow: bool) -> Iterator[tuple[dict[str, str], str, Callable[[], Arrays]]]:
+    """Give the header of a checkpoint, its structure as text, and what reads the arrays."""
     try:
-        with safe_open(str(path), framework="np") as file:
-            text = _structure_text(path, file.metadata() or {})
-        return json.loads(text)
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
+        with safetensors_of(path, follow) as (header, read):
+            yield header, _structure_text(path, header), read
+    except FormatError as error:
+        raise CheckpointError(error.message) from error
+
+
+def _structure(path: Path, text: str) -> dict[str, Any]:
+    try:
+        structure = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} cannot be read: its structure is no JSON: {error}") from error
+    if not isinstance(structure, dict):
+        raise CheckpointError(f"{path} cannot be read: its structure is no JSON object")
+    return structure
 
 
 def _structure_text(path: Path, header: Mapping[str, str]) -> str:

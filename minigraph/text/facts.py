@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from minigraph.errors import ArgumentError
-from minigraph.text.checkpoint import Checkpoint, CheckpointError
+from minigraph.text.checkpoint import Checkpoint, CheckpointError, parameters_of
 from minigraph.text.options import TrainingOptions, flag
+from minigraph.text.size import model_text, parameter_count
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**53
+
+
+#: What is wanted of each fact but the options: a test of it, and its words.
+_WANTED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "iteration": (_whole, "a whole number"),
+    "position": (_whole, "a whole number"),
+    "learning_rate": (
+        lambda value: type(value) in (int, float) and 0 <= value <= sys.float_info.max, "a number, at least 0"
+    ),
+    "options": (lambda value: isinstance(value, dict), "a table"),
+    "vocabulary": (
+        lambda value: isinstance(value, str) and 0 < len(value) == len(set(value)), "distinct characters"
+    ),
+    "corpus": (lambda value: isinstance(value, str), "text"),
+    "digest": (lambda value: isinstance(value, str), "text"),
+    "init_from": (lambda value: value is None or isinstance(value, str), "text or nothing"),
+}
 
 
 @dataclass(frozen=True)
@@ -41,11 +64,30 @@ class RunFacts:
             raise CheckpointError(
                 f"{checkpoint.path} does not hold a training run: it lacks {', '.join(missing)}"
             )
+        for name, (fits, words) in _WANTED.items():
+            if not fits(values[name]):
+                raise CheckpointError(
+                    f"{checkpoint.path} does not hold a training run: {name} must be {words}, "
+                    f"it is {values[name]!r:.60}"
+                )
         try:
             options = TrainingOptions.from_dict(values["options"])
         except ArgumentError as error:
             raise CheckpointError(f"{checkpoint.path} does not hold a training run: {error}") from error
-        return cls(**{**{field.name: values[field.name] for field in fields(cls)}, "options": options})
+        facts = cls(**{**{field.name: values[field.name] for field in fields(cls)}, "options": options})
+        facts._check_parameters(checkpoint)
+        return facts
+
+    def _check_parameters(self, checkpoint: Checkpoint) -> None:
+        """Raise ``CheckpointError`` unless the parameters are as many as these options make: a model as
+        large as the file's own contents may be built, and no other."""
+        stored = sum(array.size for array in parameters_of(checkpoint.arrays).values())
+        wanted = parameter_count(self.options, len(self.vocabulary))
+        if stored != wanted:
+            raise CheckpointError(
+                f"{checkpoint.path} holds {stored} parameters, but its options are those of {wanted:.6g}: "
+                f"{model_text(self.options)} for {len(self.vocabulary)} characters"
+            )
 
     def differences(self, other: "RunFacts") -> list[str]:
         """Return in what this run ("there") is another than ``other`` ("here"); empty if they are one."""

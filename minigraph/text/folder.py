@@ -9,6 +9,7 @@ from typing import Any, Callable, Mapping, Optional
 import numpy as np
 
 from minigraph.errors import StateError
+from minigraph.files.opening import open_growing
 from minigraph.text.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -18,7 +19,7 @@ from minigraph.text.checkpoint import (
 )
 
 LATEST = "latest.safetensors"
-_VALIDATED = re.compile(r"lm_.*_epoch([\d.]+)_([\d.e+]+)\.safetensors")
+_VALIDATED = re.compile(r"lm_.*_epoch(\d+\.\d\d)_(\d+\.\d+(?:e\+\d+)?)\.safetensors")
 
 
 class Folder:
@@ -43,7 +44,7 @@ class Folder:
             import fcntl
         except ImportError:  # Windows has no such locks
             return
-        self._lock = open(self.path / ".lock", "w")  # noqa: SIM115 (held until release)
+        self._lock = open_growing(self.path / ".lock", follow=False)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -51,8 +52,8 @@ class Folder:
             raise StateError(
                 f"another run is writing to {self.path}: give another --checkpoint-dir"
             ) from error
-        for leftover in self.path.glob("*.safetensors.*.part"):
-            leftover.unlink()
+        for leftover in (*self.path.glob("*.safetensors.*.part"), *self.path.glob("*.svg.*.part")):
+            _remove(leftover)
 
     def release(self) -> None:
         """Let other runs use the folder."""
@@ -70,14 +71,15 @@ class Folder:
         damaged: dict[str, str] = {}
         for path in sorted(self.path.glob("*.safetensors")):
             try:
-                iteration = int(read_structure(path).get("iteration", -1))
-            except (CheckpointError, OSError, ValueError, TypeError, AttributeError) as error:
+                iteration = _found(path, read_structure).get("iteration", -1)
+                if type(iteration) is not int:
+                    raise CheckpointError(f"{path} cannot be read: its iteration is {iteration!r:.40}")
+                ranked.append((iteration, path.lstat().st_mtime, path))
+            except CheckpointError as error:
                 damaged[path.name] = str(error)
-                continue
-            ranked.append((iteration, path.stat().st_mtime, path))
         for _, _, path in sorted(ranked, reverse=True):
             try:
-                found = read_checkpoint(path)
+                found = _found(path, read_checkpoint)
                 break
             except CheckpointError as error:
                 damaged[path.name] = str(error)
@@ -118,12 +120,26 @@ class Folder:
         best = min(found, key=lambda entry: entry[1])
         for _, _, path in found[:-keep]:
             if path not in (best[2], newest):
-                path.unlink()
+                _remove(path)
 
     def _save(self, name: str, arrays: Mapping[str, np.ndarray], structure: Mapping[str, Any]) -> Path:
         path = self.path / name
         write_checkpoint(path, arrays, structure)
         return path
+
+
+def _found(path: Path, read: Callable[..., Any]) -> Any:
+    """Read what lies in the folder, whoever put it there: links are not followed, pipes not waited for."""
+    try:
+        return read(path, follow=False)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or link; a folder of such a name is not of a run, and stays."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
 
 
 def loss_text(loss: float) -> str:

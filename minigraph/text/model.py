@@ -5,13 +5,15 @@ Source: https://github.com/karpathy/char-rnn (model/LSTM.lua, model/GRU.lua, mod
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Mapping
 
 import numpy as np
 
 from minigraph import nn, random, rnn
 from minigraph.debug.names import named_parameters
 from minigraph.errors import InputError, format_shape
+from minigraph.text.options import TrainingOptions
+from minigraph.text.size import check_memory
 
 _LAYERS = {"lstm": rnn.lstm_layers, "gru": rnn.gru_layers, "rnn": rnn.rnn_layers}
 _TYPES = {"float32": "torch.FloatTensor", "float64": "torch.DoubleTensor"}
@@ -85,8 +87,12 @@ class CharModel:
             array[...] = values[name]
 
 
-def build_model(options: Any, vocabulary: int) -> CharModel:
-    """Return the model that ``TrainingOptions`` describe, for this many characters."""
+def build_model(options: TrainingOptions, vocabulary: int, **passes: int) -> CharModel:
+    """Return the model of these options, for this many characters.
+
+    ``passes`` are ``rows``, ``steps`` and ``clones`` of ``check_memory``, which raises ``ArgumentError``.
+    """
+    check_memory(options, vocabulary, **passes)
     return CharModel(
         options.model, vocabulary, options.rnn_size, options.num_layers, options.dropout, options.dtype
     )

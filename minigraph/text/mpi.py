@@ -109,7 +109,7 @@ class MPIGroup:
         ends all processes with the exit status ``code``.
         """
         mine = np.zeros(_MESSAGE, np.uint8)
-        encoded = message.encode()[:_MESSAGE]
+        encoded = message.encode("utf-8", "backslashreplace")[:_MESSAGE]
         mine[: len(encoded)] = np.frombuffer(encoded, np.uint8)
         everyones = np.zeros((self.size, _MESSAGE), np.uint8)
         request = self._failures.Iallgather(mine, everyones)
@@ -124,7 +124,7 @@ class MPIGroup:
 
     def _abort(self, message: str, code: int) -> None:
         print(f"minigraph: process {self.rank} of {self.size}: {message}", file=sys.stderr, flush=True)
-        time.sleep(0.2)  # mpiexec passes the line on before it ends everything
+        time.sleep(1)  # mpiexec passes the line on before it ends everything
         self._world.Abort(code)
 
 

@@ -6,88 +6,116 @@ Source: https://github.com/karpathy/char-rnn (train.lua)
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Callable, Mapping
 
 from minigraph.errors import ArgumentError
 
 MODELS = ("lstm", "gru", "rnn")
 DTYPES = ("float32", "float64")
 
-# What may differ between a run and the one that goes on with it: how long, how often, where.
-_NOT_IDENTITY = ("max_epochs", "max_iters", "eval_val_every", "save_every", "keep")
+_LARGEST_WHOLE = 2**53  # of any option: floats hold all up to it
+
+
+def _option(
+    default: Any, words: str, allowed: str, fits: Callable[[Any], bool], same_run: bool = True
+) -> Any:
+    """Return a field: its default, what ``--help`` says, and which values are allowed.
+
+    ``same_run``: a run that goes on must have been told the same.
+    """
+    return field(
+        default=default, metadata={"words": words, "allowed": allowed, "fits": fits, "same_run": same_run}
+    )
+
+
+def _whole(default: int, least: int, words: str, same_run: bool = True) -> Any:
+    return _option(
+        default, words, f"a whole number, at least {least}",
+        lambda value: isinstance(value, int) and value >= least, same_run,
+    )
+
+
+def _number(
+    default: float, allowed: str, fits: Callable[[float], bool], words: str, same_run: bool = True
+) -> Any:
+    return _option(
+        default, words, allowed,
+        lambda value: isinstance(value, (int, float)) and fits(value), same_run,
+    )
+
+
+def _positive(default: float, words: str, same_run: bool = True) -> Any:
+    return _number(default, "a finite number >= 0", lambda value: 0 <= value < math.inf, words, same_run)
+
+
+def _share(default: float, words: str) -> Any:
+    return _number(default, "a number from 0 to 1", lambda value: 0 <= value <= 1, words)
+
+
+def _one_of(choices: tuple[str, ...], default: str, words: str) -> Any:
+    return _option(default, words, f"one of {', '.join(choices)}", lambda value: value in choices)
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """The options of one run, checked when it is made: ``ArgumentError`` names the flag.
 
-    ``max_iters`` ends the run earlier than ``max_epochs`` (0: not). ``save_every`` is the
-    longest time in seconds between two saves of the whole state (0: every iteration is saved; a
-    save that takes long is made less often), ``keep`` how many checkpoints of validations are kept
-    (0: all). The others are char-rnn's.
+    All but ``max_iters``, ``save_every`` and ``keep`` are char-rnn's. The command line has a flag for
+    each, with the words that stand here.
     """
 
-    rnn_size: int = 128
-    num_layers: int = 2
-    model: str = "lstm"
-    learning_rate: float = 2e-3
-    learning_rate_decay: float = 0.97
-    learning_rate_decay_after: float = 10
-    decay_rate: float = 0.95
-    dropout: float = 0.0
-    seq_length: int = 50
-    batch_size: int = 50
-    max_epochs: int = 50
-    grad_clip: float = 5.0
-    train_frac: float = 0.95
-    val_frac: float = 0.05
-    seed: int = 123
-    eval_val_every: int = 1000
-    dtype: str = "float64"
-    max_iters: int = 0
-    save_every: float = 30.0
-    keep: int = 0
+    rnn_size: int = _whole(128, 1, "Size of the hidden state of each layer.")
+    num_layers: int = _whole(2, 1, "Number of layers.")
+    model: str = _one_of(MODELS, "lstm", "lstm, gru or rnn.")
+    learning_rate: float = _positive(2e-3, "Learning rate of rmsprop.")
+    learning_rate_decay: float = _share(0.97, "Factor of the learning rate after each epoch.")
+    learning_rate_decay_after: float = _positive(10, "Epoch after which the learning rate decays.")
+    decay_rate: float = _share(0.95, "Decay of rmsprop's mean square gradient.")
+    dropout: float = _number(
+        0.0, "a probability, 0 <= p < 1", lambda value: 0 <= value < 1,
+        "Probability of dropping an entry between layers and before the decoder.",
+    )
+    seq_length: int = _whole(50, 1, "Time steps to unroll for.")
+    batch_size: int = _whole(50, 1, "Sequences to train on in parallel.")
+    max_epochs: int = _whole(50, 1, "Passes through the training text.", same_run=False)
+    grad_clip: float = _number(
+        5.0, "a finite number > 0", lambda value: 0 < value < math.inf,
+        "Entries of the gradient are clipped to plus or minus this.",
+    )
+    train_frac: float = _share(0.95, "Share of the text that is trained on.")
+    val_frac: float = _share(0.05, "Share of the text that is held for validation.")
+    seed: int = _whole(123, 0, "Seed of all random numbers.")
+    eval_val_every: int = _whole(
+        1000, 1, "Iterations from one validation to the next.", same_run=False
+    )
+    dtype: str = _one_of(DTYPES, "float64", "float32 or float64.")
+    max_iters: int = _whole(
+        0, 0, "Stop after this many iterations (0: when the epochs are over).", same_run=False
+    )
+    #: A save that takes long is made less often.
+    save_every: float = _positive(
+        30.0, "Longest time between two saves of the state, in seconds (0: every iteration).",
+        same_run=False,
+    )
+    keep: int = _whole(
+        0, 0, "How many checkpoints of validations to keep, besides the best (0: all).", same_run=False
+    )
 
     def __post_init__(self) -> None:
-        for name in ("rnn_size", "num_layers", "seq_length", "batch_size", "max_epochs", "eval_val_every"):
-            self._whole(name, 1)
-        for name in ("max_iters", "keep", "seed"):
-            self._whole(name, 0)
-        for name in ("learning_rate", "learning_rate_decay_after", "save_every"):
-            self._number(name, 0, math.inf, "a finite number >= 0", below=True)
-        self._number("grad_clip", 0, math.inf, "a finite number > 0", above=True, below=True)
-        for name in ("learning_rate_decay", "decay_rate", "train_frac", "val_frac"):
-            self._number(name, 0, 1, "a number from 0 to 1")
-        self._number("dropout", 0, 1, "a probability, 0 <= p < 1", below=True)
-        self._one_of("model", MODELS)
-        self._one_of("dtype", DTYPES)
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if type(value) is int and value > _LARGEST_WHOLE:
+                raise ArgumentError(f"{flag(option.name)} must be at most {_LARGEST_WHOLE}")
+            if isinstance(value, bool) or not option.metadata["fits"](value):
+                raise ArgumentError(
+                    f"{flag(option.name)} must be {option.metadata['allowed']}; got {value!r}"
+                )
         # 0.95 + 0.05 may come out a rounding above 1.
         if self.train_frac + self.val_frac > 1 + 1e-9:
             raise ArgumentError(
                 f"--train-frac {self.train_frac:g} and --val-frac {self.val_frac:g} add up to more than 1"
             )
-
-    def _whole(self, name: str, least: int) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ArgumentError(f"{flag(name)} must be a whole number, at least {least}; got {value!r}")
-
-    def _number(
-        self, name: str, low: float, high: float, words: str, above: bool = False, below: bool = False
-    ) -> None:
-        value = getattr(self, name)
-        fits = (
-            not isinstance(value, bool) and isinstance(value, (int, float)) and low <= value <= high
-            and not (above and value == low) and not (below and value == high)
-        )
-        if not fits:
-            raise ArgumentError(f"{flag(name)} must be {words}; got {value!r}")
-
-    def _one_of(self, name: str, choices: tuple[str, ...]) -> None:
-        value = getattr(self, name)
-        if value not in choices:
-            raise ArgumentError(f"{flag(name)} must be one of {', '.join(choices)}; got {value!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as a dict of plain values."""
@@ -96,7 +124,7 @@ class TrainingOptions:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainingOptions":
         """Return the options of ``to_dict``; raise ``ArgumentError`` for other names."""
-        known = {field.name for field in fields(cls)}
+        known = {option.name for option in fields(cls)}
         if set(values) != known:
             wrong = ", ".join(sorted(set(values) ^ known))
             raise ArgumentError(f"these are not the options of a training run: {wrong}")
@@ -104,7 +132,9 @@ class TrainingOptions:
 
     def identity(self) -> dict[str, Any]:
         """Return the options that must agree for one run to go on where another stopped."""
-        return {name: value for name, value in asdict(self).items() if name not in _NOT_IDENTITY}
+        return {
+            option.name: getattr(self, option.name) for option in fields(self) if option.metadata["same_run"]
+        }
 
 
 def flag(name: str) -> str:

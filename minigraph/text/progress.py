@@ -13,6 +13,7 @@ from rich.text import Text
 
 from minigraph.text.folder import loss_text
 from minigraph.text.reporter import Reporter
+from minigraph.text.size import model_text
 from minigraph.text.trainer import Step, Trainer
 
 
@@ -41,7 +42,7 @@ class _Printer(Reporter):
             f"{batches.validation} held for validation"
         )
         self._line(
-            f"{options.model} of {options.num_layers} layer(s) of {options.rnn_size}, "
+            f"{model_text(options)}, "
             f"{trainer.model.flat.size} parameters, {options.dtype}; {trainer.total} iterations"
         )
         if trainer.group.size > 1:

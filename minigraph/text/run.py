@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Optional, Union
+from typing import Callable, ContextManager, Optional, Union
 
 import numpy as np
 
 from minigraph.errors import NumberError, StateError
-from minigraph.text.checkpoint import Checkpoint, CheckpointError
+from minigraph.files.atomic import write_text
+from minigraph.text.checkpoint import Checkpoint, CheckpointError, parameters_of
 from minigraph.text.corpus import Corpus
 from minigraph.text.curve import loss_curve
 from minigraph.text.facts import RunFacts
@@ -21,7 +23,7 @@ from minigraph.text.log import TrainingLog
 from minigraph.text.options import TrainingOptions
 from minigraph.text.reporter import Reporter
 from minigraph.text.sources import read_model
-from minigraph.text.trainer import Trainer, parameters_of
+from minigraph.text.trainer import Interrupted, Trainer
 
 CURVE = "loss.svg"
 
@@ -50,6 +52,7 @@ def train(
     reporter: Optional[Reporter] = None,
     should_stop: Callable[[], bool] = lambda: False,
     compiled: bool = True,
+    iterating: ContextManager[None] = nullcontext(),  # noqa: B008 (it does nothing)
 ) -> Result:
     """Train a character-level language model, or go on where an earlier run stopped.
 
@@ -57,7 +60,8 @@ def train(
     and ``init_from``), the newest is gone on from: the outcome is that of one undisturbed run, bit
     for bit, however often it was killed. A log (JSON lines) is cut back to that checkpoint and
     appended to. ``init_from`` is a checkpoint whose parameters a new run starts with. When
-    ``should_stop()`` is true the state is saved and the run ends early. With a ``group`` every
+    ``should_stop()``, asked after every iteration and during validations, is true, the state is saved
+    and the run ends early; outside ``iterating``, a context, it is not asked. With a ``group`` every
     process calls this with the same arguments (and a ``checkpoint_dir`` that all can read); only
     rank 0 writes and reports.
 
@@ -72,7 +76,8 @@ def train(
     run = _Run(corpus, options, Path(checkpoint_dir), group, reporter or Reporter(), init_from, compiled)
     try:
         run.begin(None if log is None else Path(log))
-        run.iterate(should_stop)
+        with iterating:
+            run.iterate(should_stop)
         return run.end()
     finally:
         run.close()
@@ -119,7 +124,8 @@ class _Run:
     def iterate(self, should_stop: Callable[[], bool]) -> None:
         """Run the iterations that are left, saving now and then."""
         trainer = self.trainer
-        stopping = False
+        # An earlier process may have been stopped in the validation that was due.
+        stopping = self._due() and not self._validate(should_stop)
         while trainer.iteration < trainer.total and not stopping:
             try:
                 step = trainer.step()
@@ -131,11 +137,10 @@ class _Run:
                     seconds=step.seconds,
                 )
             self.reporter.stepped(step)
-            due = step.iteration % self.options.eval_val_every == 0 or step.iteration == trainer.total
             saving, stopping = self._decide(should_stop())
-            if due and trainer.batches.validation:
-                self._validate(step.epoch)
-            elif due or saving or stopping:
+            if self._due() and not stopping:
+                stopping = not self._validate(should_stop)
+            elif saving or stopping or self._round():
                 self._check_parameters()
                 self._save()
 
@@ -144,8 +149,8 @@ class _Run:
         trainer = self.trainer
         curve = self.folder.path / CURVE
         if self.leads:
-            curve.write_text(loss_curve(trainer.losses, trainer.validations), encoding="utf-8")
-        return Result(trainer, trainer.iteration >= trainer.total, curve)
+            write_text(curve, loss_curve(trainer.losses, trainer.validations))
+        return Result(trainer, trainer.iteration >= trainer.total and not self._due(), curve)
 
     def close(self) -> None:
         """Close the log and leave the folder."""
@@ -200,16 +205,33 @@ class _Run:
         self.group.allreduce(votes)
         return bool(votes[0]), bool(votes[1])
 
-    def _validate(self, epoch: float) -> None:
+    def _round(self) -> bool:
+        """Tell whether the last iteration is one after which there is a validation, if any batch is held."""
+        at = self.trainer.iteration
+        return at > 0 and (at % self.options.eval_val_every == 0 or at == self.trainer.total)
+
+    def _due(self) -> bool:
+        """Tell whether a validation is due that has not been done."""
+        trainer = self.trainer
+        done = any(at == trainer.iteration for at, _ in trainer.validations[-1:])
+        return self._round() and trainer.batches.validation > 0 and not done
+
+    def _validate(self, should_stop: Callable[[], bool]) -> bool:
+        """Validate and save; return whether that was done, and not stopped."""
         trainer = self.trainer
         try:
-            loss = trainer.validate()
+            loss = trainer.validate(lambda: self._decide(should_stop())[1])
         except NumberError as error:
             raise self._last_good(error) from error
+        except Interrupted:
+            self._check_parameters()
+            self._save()
+            return False
         if self.log is not None:
             self.log.write(iteration=trainer.iteration, val_loss=loss)
         self.reporter.validated(trainer.iteration, loss)
-        self._save((epoch, loss))
+        self._save((trainer.iteration / trainer.batches.train, loss))
+        return True
 
     def _check_parameters(self) -> None:
         """Raise ``NumberError`` where the last update spoilt the parameters: that is not saved."""

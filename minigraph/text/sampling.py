@@ -35,6 +35,7 @@ class Sampler:
     ) -> Iterator[str]:
         """Yield ``length`` characters that go on from ``primetext`` (which is not yielded).
 
+        A model of bytes draws ``length`` bytes, and a character is yielded when all its bytes are there.
         Without ``primetext`` the first character is drawn evenly from all. A low ``temperature``
         makes likely characters likelier; 0 always takes the likeliest (char-rnn's ``-sample 0``). The
         shared random stream is seeded when the first character is drawn: the same seed gives the
@@ -46,9 +47,9 @@ class Sampler:
         if length < 0:
             raise ArgumentError(f"--length must be a whole number, at least 0; got {length!r}")
         prime = self.vocabulary.encode(primetext, "--primetext") if primetext else np.empty(0, np.int64)
-        return self._draw(length, prime, temperature, seed)
+        return self.vocabulary.spell(self._draw(length, prime, temperature, seed))
 
-    def _draw(self, length: int, prime: np.ndarray, temperature: float, seed: int) -> Iterator[str]:
+    def _draw(self, length: int, prime: np.ndarray, temperature: float, seed: int) -> Iterator[int]:
         random.manualSeed(seed)
         state = self.model.zero_state(1)
         size = len(self.vocabulary)
@@ -58,7 +59,7 @@ class Sampler:
         for _ in range(length):
             number = _choose(logprobs, temperature)
             logprobs = self._read(number, state)
-            yield self.vocabulary.characters[number - 1]
+            yield number
 
     def _read(self, number: int, state: list[np.ndarray]) -> np.ndarray:
         """Read a character: put the next state in ``state``, return the log-probabilities ``(V,)``."""

@@ -8,12 +8,11 @@ from typing import Any, Callable, Union
 from minigraph import nn, random
 from minigraph.errors import ArgumentError, format_shape
 from minigraph.files import load_t7
-from minigraph.text.checkpoint import Checkpoint, CheckpointError, read_checkpoint
+from minigraph.text.checkpoint import Checkpoint, CheckpointError, parameters_of, read_checkpoint
 from minigraph.text.facts import RunFacts
 from minigraph.text.folder import Folder
 from minigraph.text.model import CharModel, build_model
 from minigraph.text.options import TrainingOptions
-from minigraph.text.trainer import parameters_of
 
 
 def read_model(
@@ -54,31 +53,38 @@ def _from_torch(path: Path) -> Checkpoint:
         network, given = content["protos"]["rnn"], content["opt"]
         numbers = {character: int(number) for character, number in content["vocab"].items()}
         iteration = int(content.get("i", 0))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        given = dict(given)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} is no checkpoint of char-rnn: expected a table with protos.rnn, opt and vocab"
         ) from error
-    characters = sorted(numbers, key=lambda character: numbers[character])
-    if [numbers[c] for c in characters] != list(range(1, len(characters) + 1)) or not all(
+    ordered = sorted(numbers, key=lambda character: numbers[character])
+    # A byte above 127, which is no text by itself, stands as Vocabulary has it.
+    characters = [c.decode("utf-8", "surrogateescape") if isinstance(c, bytes) else c for c in ordered]
+    if [numbers[c] for c in ordered] != list(range(1, len(ordered) + 1)) or not all(
         isinstance(c, str) and len(c) == 1 for c in characters
     ):
-        raise CheckpointError(f"{path}: vocab does not number single characters from 1 on")
+        raise CheckpointError(f"{path}: vocab does not number single characters, or bytes, from 1 on")
     if not isinstance(network, nn.gModule):
         raise CheckpointError(f"{path}: protos.rnn is no nngraph network but {type(network).__name__}")
     options = _options(path, given, network)
-    facts = RunFacts(
-        iteration, 0, float(given.get("learning_rate", options.learning_rate)), options,
-        "".join(characters), str(given.get("data_dir", path.name)), "", None,
-    )
-    return Checkpoint(path, _parameters(path, network, options, len(characters)), facts.to_structure())
+    structure = RunFacts(
+        iteration, 0, float(options.learning_rate), options, "".join(characters),
+        str(given.get("data_dir", path.name)), "", None,
+    ).to_structure()
+    numbered = {f"parameters/{k}": array for k, array in enumerate(network.parameters()[0])}
+    RunFacts.of(Checkpoint(path, numbered, structure))  # they are as many as those of the model made now
+    return Checkpoint(path, _parameters(path, network, options, len(characters)), structure)
 
 
 def _options(path: Path, given: dict[str, Any], network: nn.gModule) -> TrainingOptions:
     """Return char-rnn's options as ours; those that we have and it lacks keep their defaults."""
     values = TrainingOptions().to_dict()
-    for name, default in values.items():
-        if name in given:
-            values[name] = type(default)(given[name])
+    for name in values.keys() & given.keys():
+        try:
+            values[name] = type(values[name])(given[name])
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path}: its option {name} is {given[name]!r:.60}") from error
     values["dtype"] = str(network.dtype)
     try:
         return TrainingOptions.from_dict(values)

@@ -8,20 +8,25 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional
 
 import numpy as np
 
 from minigraph import nn, optim, random
 from minigraph.compiler import compile
-from minigraph.errors import NumberError
+from minigraph.errors import InputError, NumberError
 from minigraph.text.batches import Batches
+from minigraph.text.checkpoint import parameters_of
 from minigraph.text.corpus import Corpus
 from minigraph.text.diagnosis import diagnose
 from minigraph.text.group import Alone, Group, rows_of
 from minigraph.text.model import build_model
 from minigraph.text.options import TrainingOptions
 from minigraph.text.streams import keep_to_rows, restore_stream, stream_array
+
+
+class Interrupted(Exception):
+    """A validation was left before its end, and is as if it had not begun."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,10 @@ class Trainer:
         )
         self.batches = batches if self.group.size == 1 else batches.rows(first, last)
         random.manualSeed(options.seed)
-        self.model = build_model(options, len(corpus.vocabulary))
+        self.model = build_model(
+            options, len(corpus.vocabulary), rows=last - first, steps=options.seq_length,
+            clones=0 if compiled else options.seq_length,
+        )
         self.model.initialise()
         if self.group.size > 1:
             keep_to_rows(self.model.net, first, options.batch_size)
@@ -117,15 +125,16 @@ class Trainer:
             self._config["learningRate"] *= options.learning_rate_decay
         return Step(self.iteration, epoch, loss, self._grad_norm, time.perf_counter() - start)
 
-    def validate(self) -> float:
+    def validate(self, should_stop: Callable[[], bool] = lambda: False) -> float:
         """Return the mean loss over the held batches, read left to right from a zero state.
 
-        Raises ``NumberError`` with the node where it is not finite.
+        Raises ``Interrupted`` where ``should_stop()``, asked before each batch, is true, and
+        ``NumberError`` with the node where the loss is not finite.
         """
         self._net.evaluate()
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                loss = self._mean(self._held()) / self.batches.validation
+                loss = self._mean(self._held(should_stop)) / self.batches.validation
                 if not math.isfinite(loss):
                     what = f"the validation loss is {loss}"
                     raise diagnose(self.model.step, self._held, self.iteration, what)
@@ -134,12 +143,14 @@ class Trainer:
         self.validations.append((self.iteration, loss))
         return loss
 
-    def _held(self) -> float:
+    def _held(self, should_stop: Callable[[], bool] = lambda: False) -> float:
         """Run the held batches forward; return the sum of their losses here."""
         batches, total = self.batches, 0.0
         state = self.model.zero_state(self._last - self._first)
         for batch in range(batches.train, batches.train + batches.validation):
-            total += self._forward(batch, state)
+            if should_stop():
+                raise Interrupted
+            total += self._forward(batches.x[batch], batches.y[batch], state)
             for carried, output in zip(state, self._net.output):
                 carried[...] = output[-1]
         return total
@@ -161,22 +172,23 @@ class Trainer:
 
     def _pass(self, batch: int) -> float:
         """Run a batch forward and backward; return the sum of its losses here."""
-        loss = self._forward(batch, self._carried)
+        x, y = self.batches.x[batch], self.batches.y[batch]
+        loss = self._forward(x, y, self._carried)
         net = self._net
         logprobs = net.output[-1]
         scores = logprobs.reshape(-1, logprobs.shape[-1])
-        gradient = self._criterion.backward(scores, self.batches.y[batch].reshape(-1))
+        gradient = self._criterion.backward(scores, y.reshape(-1))
         gradient /= self.options.batch_size
         self.model.flat_gradient.fill(0)
         gradients = [*self._no_gradients, gradient.reshape(logprobs.shape)]
-        net.backward([self.batches.x[batch], *self._carried], gradients)
+        net.backward([x, *self._carried], gradients)
         return loss
 
-    def _forward(self, batch: int, state: list[np.ndarray]) -> float:
+    def _forward(self, x: np.ndarray, y: np.ndarray, state: list[np.ndarray]) -> float:
         """Run a batch forward from ``state``; return the sum of its losses here."""
-        logprobs = self._net.forward([self.batches.x[batch], *state])[-1]
+        logprobs = self._net.forward([x, *state])[-1]
         scores = logprobs.reshape(-1, logprobs.shape[-1])
-        return self._criterion.forward(scores, self.batches.y[batch].reshape(-1))
+        return self._criterion.forward(scores, y.reshape(-1))
 
     def _again(self, batch: int) -> None:
         """Repeat the pass of this step, with the same random numbers."""
@@ -204,18 +216,47 @@ class Trainer:
         return arrays
 
     def restore(self, arrays: Mapping[str, np.ndarray], iteration: int, learning_rate: float) -> None:
-        """Go on from what ``arrays()`` returned, at this iteration and learning rate."""
+        """Go on from what ``arrays()`` returned, at this iteration and learning rate.
+
+        Raises ``InputError``, and changes nothing, where these are not the arrays of such a trainer.
+        """
+        self._check_arrays(arrays, iteration)
+        restore_stream(arrays["random/stream"], self.options.seed)
         self.model.load(parameters_of(arrays), "the checkpoint")
         self._memory.clear()
         if "optimiser/m" in arrays:
             self._memory["m"] = np.array(arrays["optimiser/m"])
         for name, carried in zip(self.model.state_names, self._carried):
             carried[...] = arrays[f"state/{name}"][self._first : self._last]
-        restore_stream(arrays["random/stream"], self.options.seed)
         self.losses = arrays["history/losses"].tolist()
         self.validations = [(int(at), loss) for at, loss in arrays["history/validations"].tolist()]
         self.iteration = iteration
         self._config["learningRate"] = learning_rate
+
+    def _check_arrays(self, arrays: Mapping[str, np.ndarray], iteration: int) -> None:
+        """Raise ``InputError`` unless these arrays are of the names, shapes and types of our own."""
+        flat, rows = self.model.flat, self.options.batch_size
+        mine = {f"parameters/{name}": array.shape for name, array in self.model.parameters().items()}
+        for name, carried in zip(self.model.state_names, self._carried):
+            mine[f"state/{name}"] = (rows, *carried.shape[1:])
+        if iteration:
+            mine["optimiser/m"] = flat.shape
+        exact = {  # numbers in double precision, whatever the model's
+            "random/stream": stream_array().shape, "history/losses": (iteration,),
+            "history/validations": (np.size(arrays.get("history/validations", ())) // 2, 2),
+        }
+        for name in sorted({*mine, *exact, *arrays}):
+            shape, dtype = (exact[name], np.float64) if name in exact else (mine.get(name), flat.dtype)
+            wanted = "none of this name" if shape is None else f"{np.dtype(dtype)} {shape}"
+            found = f"{arrays[name].dtype} {arrays[name].shape}" if name in arrays else "missing"
+            if found != wanted:
+                raise InputError(f"the checkpoint: {name} is {found}, expected {wanted}", name, wanted, found)
+        for name in exact:
+            if not np.isfinite(arrays[name]).all():
+                raise InputError(f"the checkpoint: {name} is not finite", name)
+        at = arrays["history/validations"][:, 0]
+        if not ((at > 0) & (at <= iteration)).all():
+            raise InputError(f"the checkpoint: its validations are not of iterations up to {iteration}")
 
     def _whole(self, part: np.ndarray) -> np.ndarray:
         """Return a state for all rows of the batch, of which this rank has ``part``."""
@@ -225,12 +266,6 @@ class Trainer:
         whole[self._first : self._last] = part
         self.group.allreduce(whole.reshape(-1))
         return whole
-
-
-def parameters_of(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the parameters among a checkpoint's arrays, by name."""
-    prefix = "parameters/"
-    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _norm(gradient: np.ndarray) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigraph import nn
-from registry.case import Case, fixed, normal, table
+from registry.case import Case, fixed, normal, spread, table
 
 
 def filled(container: Any, *modules: Any) -> Any:
@@ -78,6 +78,7 @@ CASES = {
         Case(lambda: nn.WeightNorm(nn.Linear(4, 3, False), 2), normal(4)),
         Case(lambda: nn.WeightNorm(nn.Bilinear(4, 3, 2), 3), table(normal(3, 4), normal(3, 3)), batch=True),
     ],
+    "GPU": [Case(lambda: nn.GPU(nn.Linear(4, 3), 1), normal(3, 4), batch=True)],
     "Decorator": [Case(lambda: nn.Decorator(nn.Linear(4, 3)), normal(3, 4), batch=True)],
     "NaN": [Case(lambda: nn.NaN(nn.Linear(4, 3), 1), normal(3, 4), batch=True)],
     "Profile": [Case(lambda: nn.Profile(nn.Linear(4, 3), 2, "it"), normal(3, 4), batch=True)],
@@ -91,5 +92,6 @@ CASES = {
             lambda: nn.ModuleFromCriterion(nn.ClassNLLCriterion()),
             table(normal(3, 4), fixed([1, 4, 2])), single=True,
         ),
+        Case(lambda: nn.ModuleFromCriterion(nn.L1Cost()), spread(3, 4), label="no target", single=True),
     ],
 }

@@ -90,6 +90,15 @@ CASES = {
     ],
     "SpatialUpSamplingNearest": both(lambda: nn.SpatialUpSamplingNearest(2), normal, 2, 2, 3),
     "SpatialUpSamplingBilinear": both(lambda: nn.SpatialUpSamplingBilinear(2), normal, 2, 2, 3),
+    "UpSampling": [
+        Case(lambda: nn.UpSampling(2), normal(2, 2, 2, 3), label="nearest", batch=True),
+        Case(lambda: nn.UpSampling(2, "nearest"), normal(2, 2, 2, 1, 3), label="volume", batch=True),
+        Case(lambda: nn.UpSampling(3, "linear"), normal(2, 2, 2, 3), label="linear", batch=True),
+        Case(
+            lambda: nn.UpSampling({"odepth": 3, "oheight": 2, "owidth": 5}, "linear"),
+            normal(2, 2, 2, 3, 3), label="linear volume", batch=True,
+        ),
+    ],
     "SpatialZeroPadding": both(lambda: nn.SpatialZeroPadding(1, 2, -1, 1), normal, 2, 3, 3),
     "SpatialReflectionPadding": both(
         lambda: nn.SpatialReflectionPadding(1, 2, 1, 1), normal, 2, 3, 3

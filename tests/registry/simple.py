@@ -20,6 +20,16 @@ def drawn(module: Any) -> Any:
     return module.reset(1.0)
 
 
+def within(module: Any) -> float:
+    """Half the mean squared distance of a centre's samples to it, over all centres."""
+    rows = module.output.astype(int) - 1
+    squares = np.square(SAMPLES - module.weight[rows]).sum(1)
+    return float(np.sum(squares / np.bincount(rows)[rows]) / 2)
+
+
+SAMPLES = np.random.default_rng(4).standard_normal((7, 2))
+
+
 def decayed(module: Any) -> Any:
     module.partition = None
     return module.setPartition(np.array([3, 1]))
@@ -57,12 +67,21 @@ CASES = {
         Case(lambda: nn.Cosine(4, 3), normal(4)),
         Case(lambda: nn.Cosine(4, 3), normal(3, 4), batch=True),
     ],
+    "Kmeans": [
+        Case(lambda: nn.Kmeans(2, 2), fixed(SAMPLES), single=True, slope=0.0, penalty=within),
+    ],
     "Add": [
         Case(lambda: nn.Add(4), normal(3, 4), batch=True),
         Case(lambda: nn.Add(1, True), normal(3, 4), batch=True),
     ],
-    "CAdd": [Case(lambda: nn.CAdd(1, 4), normal(3, 4), batch=True), Case(lambda: nn.CAdd(4), normal(4))],
-    "CMul": [Case(lambda: nn.CMul(1, 4), normal(3, 4), batch=True), Case(lambda: nn.CMul(4), normal(4))],
+    "CAdd": [
+        Case(lambda: nn.CAdd(1, 4), normal(3, 4), batch=True), Case(lambda: nn.CAdd(4), normal(4)),
+        Case(lambda: nn.CAdd(1), normal(3, 5), label="one number", batch=True),
+    ],
+    "CMul": [
+        Case(lambda: nn.CMul(1, 4), normal(3, 4), batch=True), Case(lambda: nn.CMul(4), normal(4)),
+        Case(lambda: nn.CMul(1), normal(3, 5), label="one number", batch=True),
+    ],
     "Mul": [Case(lambda: nn.Mul(), normal(3, 4), batch=True)],
     "AddConstant": [
         Case(lambda: nn.AddConstant(1.5), normal(3, 4), batch=True),

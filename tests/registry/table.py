@@ -7,17 +7,35 @@ from registry.case import Case, normal, positive, spread, table
 
 two = table(normal(3, 4), normal(3, 4))
 three = table(normal(4), normal(4), normal(4))
+#: As many elements in other shapes: they meet in the order of their elements.
+alike = table(normal(3, 4), normal(3, 1, 4), normal(3, 2, 2))
 
 CASES = {
     "CAddTable": [
         Case(lambda: nn.CAddTable(), two, batch=True),
         Case(lambda: nn.CAddTable(True), three),
+        Case(lambda: nn.CAddTable(), alike, label="elements", batch=True),
     ],
-    "CSubTable": [Case(lambda: nn.CSubTable(), two, batch=True)],
-    "CMulTable": [Case(lambda: nn.CMulTable(), two, batch=True), Case(lambda: nn.CMulTable(), three)],
-    "CDivTable": [Case(lambda: nn.CDivTable(), table(normal(3, 4), positive(3, 4)), batch=True)],
-    "CMaxTable": [Case(lambda: nn.CMaxTable(), two, batch=True), Case(lambda: nn.CMaxTable(), three)],
-    "CMinTable": [Case(lambda: nn.CMinTable(), two, batch=True), Case(lambda: nn.CMinTable(), three)],
+    "CSubTable": [
+        Case(lambda: nn.CSubTable(), two, batch=True),
+        Case(lambda: nn.CSubTable(), table(normal(3, 1, 4), normal(3, 4)), label="elements", batch=True),
+    ],
+    "CMulTable": [
+        Case(lambda: nn.CMulTable(), two, batch=True), Case(lambda: nn.CMulTable(), three),
+        Case(lambda: nn.CMulTable(), alike, label="elements", batch=True),
+    ],
+    "CDivTable": [
+        Case(lambda: nn.CDivTable(), table(normal(3, 4), positive(3, 4)), batch=True),
+        Case(lambda: nn.CDivTable(), table(normal(3, 4), positive(3, 2, 2)), label="elements", batch=True),
+    ],
+    "CMaxTable": [
+        Case(lambda: nn.CMaxTable(), two, batch=True), Case(lambda: nn.CMaxTable(), three),
+        Case(lambda: nn.CMaxTable(), alike, label="elements", batch=True),
+    ],
+    "CMinTable": [
+        Case(lambda: nn.CMinTable(), two, batch=True), Case(lambda: nn.CMinTable(), three),
+        Case(lambda: nn.CMinTable(), alike, label="elements", batch=True),
+    ],
     "SplitTable": [
         Case(lambda: nn.SplitTable(2), normal(3, 2), batch=True),
         Case(lambda: nn.SplitTable(1, 1), normal(3, 2), batch=True),
@@ -44,7 +62,10 @@ CASES = {
     "ZipTableOneToMany": [
         Case(lambda: nn.ZipTableOneToMany(), table(normal(2), table(normal(3), normal(4)))),
     ],
-    "CAddTensorTable": [Case(lambda: nn.CAddTensorTable(), table(normal(4), three))],
+    "CAddTensorTable": [
+        Case(lambda: nn.CAddTensorTable(), table(normal(4), three)),
+        Case(lambda: nn.CAddTensorTable(), table(normal(3, 4), alike), label="elements"),
+    ],
     "DotProduct": [
         Case(lambda: nn.DotProduct(), two, batch=True),
         Case(lambda: nn.DotProduct(), table(normal(4), normal(4))),

@@ -11,15 +11,19 @@ from typing import Any, Iterator, Optional, Sequence
 
 import numpy as np
 
-from minigraph.compiler.capture.rules import RULES, NotLowered
+from minigraph.compiler.capture.rules import RULES, NotLowered, inherited
+from minigraph.compiler.capture.rules.registry import Rule
 from minigraph.compiler.program.builder import Builder
 from minigraph.compiler.program.ir import Given, Op, Value
 from minigraph.compiler.program.naming import name_of, name_results
 from minigraph.graph import Node
-from minigraph.nn import MapTable, gModule
+from minigraph.nn import MapTable, ModuleFromCriterion, gModule
 from minigraph.nn.container import Container
 from minigraph.nn.module import Module
 from minigraph.tables import leaves, map_table
+
+#: The rules, and that of a network inside a network.
+_RULES: dict[type, Rule] = {**RULES, gModule: lambda b, net, input: b.network(net, input)}
 
 
 class Capture(Builder):
@@ -29,14 +33,19 @@ class Capture(Builder):
     a module that is called as it is might draw from the same stream in between.
     """
 
+    forward_only = False
+
     def __init__(self, net: Module, probe: Module, draws: bool = True) -> None:
         super().__init__(net.dtype)
-        self._probes = {id(mine): theirs for mine, theirs in _paired(net, probe)}
+        self._probes = {id(mine): theirs for mine, theirs in paired(net, probe)}
         self._mayDraw = draws
         self._masks: list[tuple[Value, float]] = []
         self.calls: list[Op] = []
         #: What the nodes met are called; see ``naming.py``.
         self.names: dict[Node, str] = {}
+
+    #: How a node is called.
+    name_of = staticmethod(name_of)
 
     def given(self, example: Any, name: str = "") -> Any:
         """Return values for what the caller will hand in, nested and shaped like ``example``."""
@@ -47,11 +56,13 @@ class Capture(Builder):
         return self._probes[id(module)].output
 
     def lower(self, module: Module, input: Any) -> Any:
-        """Write ``module`` with primitives, or as a call if there is no rule for it."""
-        if type(module) is gModule:
-            return self.network(module, input)
-        rule = RULES.get(type(module))
-        if rule is not None:
+        """Write ``module`` with primitives, or as a call if there is no rule for it.
+
+        A layer of another tensor type than the network's computes in that: it is called too.
+        """
+        rule = inherited(_RULES, type(module))
+        fits = self.forward_only or module.dtype == self.dtype or isinstance(module, Container)
+        if rule is not None and fits:
             ops, calls, masks, casts = len(self.ops), len(self.calls), len(self._masks), dict(self._casts)
             try:
                 return rule(self, module, input)
@@ -73,7 +84,7 @@ class Capture(Builder):
                 value = [values[source] for source in sources]
             else:
                 value = inputs
-            self.node, self.within = node, prefix + name_of(node)
+            self.node, self.within = node, prefix + self.name_of(node)
             self.names.setdefault(node, self.within)
             start = len(self.ops)
             if module is not None:
@@ -118,11 +129,16 @@ class Capture(Builder):
         return Op("draw", (), masks, {"p": chances})
 
 
-def _paired(mine: Module, theirs: Module) -> Iterator[tuple[Module, Module]]:
+def paired(mine: Module, theirs: Module) -> Iterator[tuple[Module, Module]]:
     """Yield every module with its probe; a MapTable gets as many copies as its probe has."""
     yield mine, theirs
     if isinstance(mine, MapTable) and isinstance(theirs, MapTable):
         mine.resize(len(theirs.modules))
+    if isinstance(mine, ModuleFromCriterion) and isinstance(theirs, ModuleFromCriterion):
+        # Criterions may be made of modules, which both have in the same places.
+        for part, other in zip(mine.criterion._owners(), theirs.criterion._owners()):
+            if isinstance(part, Module) and isinstance(other, Module):
+                yield part, other
     if isinstance(mine, Container) and isinstance(theirs, Container):
         for each, other in zip(mine.modules, theirs.modules):
-            yield from _paired(each, other)
+            yield from paired(each, other)

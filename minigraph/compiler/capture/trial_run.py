@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigraph.nn.module import Module
+from minigraph.nn.sharing import forget
 from minigraph.random import generator
 from minigraph.rnn import Unroll
 from minigraph.rnn.sequences import at
@@ -60,7 +61,7 @@ def _first_step(net: Unroll, input: Any) -> Observation:
     once = Unroll(_clone(net.step), net.feedback)  # type: ignore[arg-type]
     once.forward(short if len(short) > 1 else short[0])
     given = [entry if k in states else at(entry, 0) for k, entry in enumerate(short)]
-    (step,) = once.clones
+    (step,) = forget(once).clones
     return Observation(step, _arrays(given if len(given) > 1 else given[0]), step.output)
 
 
@@ -71,7 +72,7 @@ def _beginning(sequence: Any) -> Any:
 
 
 def _clone(net: Module) -> Module:
-    return net.clone("weight", "bias", "gradWeight", "gradBias")
+    return forget(net.clone("weight", "bias", "gradWeight", "gradBias"))
 
 
 def _arrays(input: Any) -> Any:

@@ -20,14 +20,13 @@ import numpy as np
 from minigraph.compiler.memory.lifetimes import Tenant, offsets
 from minigraph.compiler.passes.fission import Segment
 from minigraph.compiler.program.ir import Constant, Given, Joined, Op, Parameter, Program, Value
-from minigraph.compiler.program.primitives import PRIMITIVES, lead, window
+from minigraph.compiler.program.primitives import kind_of, lead, window
 from minigraph.memory import address
 
 
 def is_view(op: Op) -> bool:
     """Tell whether the result of ``op`` is a window on its operand."""
-    kind = PRIMITIVES.get(op.primitive)
-    return kind is not None and kind.view
+    return kind_of(op).view
 
 
 class Storage:
@@ -197,7 +196,7 @@ class Storage:
             for op in segment.ops:
                 if op.primitive == "concat" and any(isinstance(part, Constant) for part in op.inputs):
                     kept.add(home(op.output))
-                if op.primitive in ("call", "call_back", "draw"):
+                if kind_of(op).call or kind_of(op).draws:
                     kept.update(map(home, (*op.inputs, *op.outputs)))  # a module may keep what it got
                 for value in (*op.inputs, *op.outputs):
                     first, last = lives.get(home(value), (number, number))
@@ -314,7 +313,7 @@ class Frame:
 
     def _leaf(self, value: Value) -> np.ndarray:
         if isinstance(value, Parameter):
-            return getattr(value.module, value.attribute)
+            return value.array
         if isinstance(value, Constant):
             return value.array
         if isinstance(value, Joined):
@@ -341,7 +340,7 @@ class Frame:
             steps = lead(source, op.attributes["rank"])
             made = reshaped(source, steps + op.attributes["shape"])
         else:
-            made = PRIMITIVES[op.primitive].evaluate([source], None, op.attributes)
+            made = kind_of(op).evaluate([source], None, op.attributes)
         if made is None:
             self.unviewed.add(op)
             made = self._room(op.output)

@@ -126,7 +126,7 @@ class Emitter:
         renamed: dict[int, Union[int, float]] = {}
         operands: list[tuple[Value, Matrix]] = []
         for position, value in enumerate(op.inputs):
-            number = number_of(op, position) if op.primitive == "fused" else None
+            number = number_of(op, position)
             if number is not None:
                 renamed[position] = number
             else:

@@ -65,5 +65,5 @@ class Slots:
             return frame.scratch(content, lambda: aligned((packed_size(dtype, content.K, content.N),), dtype))
         if isinstance(content, tuple):
             parameter = content[1]
-            return getattr(parameter.module, parameter.gradient)
+            return parameter.gradient_array
         return frame.arrays[content]

@@ -13,9 +13,10 @@ from typing import Sequence, Union
 import numpy as np
 
 from minigraph.compiler.memory.storage import Frame, is_view
-from minigraph.compiler.native.support import ACCUMULATIONS, gradient_of, is_native
+from minigraph.compiler.native.support import gradient_of, is_native
 from minigraph.compiler.passes.fission import Segment
 from minigraph.compiler.program.ir import Op
+from minigraph.compiler.program.primitives import kind_of
 from minigraph.memory import address
 
 
@@ -55,7 +56,7 @@ def pieces(segments: Sequence[Segment], frame: Frame, dtype: np.dtype) -> list[P
             else:
                 found.append(_mixed(ops, frame, dtype))
             continue
-        sums = [op for op in ops if op.primitive in ACCUMULATIONS]
+        sums = [op for op in ops if kind_of(op).accumulation]
         mine: list[Piece] = []
         for op in [op for op in ops if op not in sums] + sums:
             _append(mine, op, "sums" if op in sums else "rows", is_native(frame, op, dtype))
@@ -93,7 +94,7 @@ def _in_the_way(ops: Sequence[Op], op: Op) -> bool:
     An embedding whose weight is that of a later product too: one gradient is shared by columns, the other
     by rows.
     """
-    if op.primitive not in ACCUMULATIONS:
+    if not kind_of(op).accumulation:
         return False
     mine = gradient_of(op)
     for other in ops:

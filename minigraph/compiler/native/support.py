@@ -13,8 +13,6 @@ from minigraph.compiler.program.ir import Constant, Op, Parameter
 
 #: Operations along the last axis, with the kernel of each.
 ROW_KERNELS = frozenset({"softmax", "log_softmax", "softmax_gradient", "log_softmax_gradient"})
-#: Operations that add to a parameter's gradient: they read all rows.
-ACCUMULATIONS = frozenset({"accumulate", "accumulate_product", "accumulate_rows"})
 
 
 def is_native(frame: Frame, op: Op, dtype: np.dtype) -> bool:
@@ -37,9 +35,14 @@ def is_native(frame: Frame, op: Op, dtype: np.dtype) -> bool:
 
 
 def number_of(op: Op, position: int) -> Optional[float]:
-    """Return the operand as a number if it is a constant with the same entry everywhere."""
+    """Return the operand as a number if ``op`` takes it as one: a constant with the same entry everywhere.
+
+    Only elementwise kernels have numbers written into them; others read all operands from memory.
+    """
     value = op.inputs[position]
-    if isinstance(value, Constant) and (value.array.size == 1 or not any(value.array.strides)):
+    if op.primitive != "fused" or not isinstance(value, Constant):
+        return None
+    if value.array.size == 1 or not any(value.array.strides):
         return float(value.array.flat[0])
     return None
 
@@ -100,8 +103,8 @@ def _even_rows(matrix: Optional[Matrix]) -> bool:
 
 def gradient_of(op: Op) -> np.ndarray:
     """Return the array that an accumulation adds to."""
-    parameter = op.attributes["parameter"]
-    return getattr(parameter.module, parameter.gradient)
+    array: np.ndarray = op.attributes["parameter"].gradient_array
+    return array
 
 
 def _accumulate(frame: Frame, op: Op) -> bool:

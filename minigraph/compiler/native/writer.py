@@ -19,7 +19,7 @@ from minigraph.compiler.native.llvm.function import Function
 from minigraph.compiler.native.llvm.function import Value as Register
 from minigraph.compiler.native.module import PARAMETERS, NativeModule, share
 from minigraph.compiler.native.operands import region_shape
-from minigraph.compiler.native.pool import LAUNCH
+from minigraph.compiler.native.pool_code import LAUNCH
 from minigraph.compiler.native.stages import Stage
 from minigraph.compiler.native.support import ROW_KERNELS
 from minigraph.compiler.program.ir import Op

@@ -15,7 +15,7 @@ from minigraph.compiler.numpy_executor.blas import gemm
 from minigraph.compiler.numpy_executor.module_calls import Callees, bind_call, bind_call_back
 from minigraph.compiler.passes.fission import Segment
 from minigraph.compiler.program.ir import Joined, Op, Value
-from minigraph.compiler.program.primitives import PRIMITIVES, UFUNCS
+from minigraph.compiler.program.primitives import PRIMITIVES, UFUNCS, kind_of
 from minigraph.memory import address
 from minigraph.random import generator
 
@@ -65,7 +65,7 @@ class NumpyExecutor:
         for part in value.parts:
             stop = start + part.shape[0]
             window = self._frame.arrays[value][start:stop]
-            self._packing.append(partial(np.copyto, window, getattr(part.module, part.attribute)))
+            self._packing.append(partial(np.copyto, window, part.array))
             start = stop
 
     def bind_op(self, op: Op, t: Optional[int]) -> list[Instruction]:
@@ -81,11 +81,11 @@ class NumpyExecutor:
         if op.primitive == "call_back":
             return [bind_call_back(op, frame, t, self._callees)]
         inputs = [frame.at(value, t) for value in op.inputs]
-        if op.primitive.startswith("accumulate"):
+        if kind_of(op).accumulation:
             parameter = op.attributes["parameter"]
             if isinstance(parameter, Joined):
                 return self._apart(op, inputs, parameter)
-            target = getattr(parameter.module, parameter.gradient)
+            target = parameter.gradient_array
             return self._accumulation(op, inputs, target)
         if op.primitive == "fused":
             return self._fused(op, inputs, [frame.at(value, t) for value in op.outputs])
@@ -95,10 +95,10 @@ class NumpyExecutor:
         if is_view(op):
             if op not in frame.unviewed:
                 return []
-            return [lambda: np.copyto(out, PRIMITIVES[op.primitive].evaluate(inputs, None, op.attributes))]
+            return [lambda: np.copyto(out, kind_of(op).evaluate(inputs, None, op.attributes))]
         if op.primitive == "product":
             return self._product(op, inputs, out, t)
-        return [partial(PRIMITIVES[op.primitive].evaluate, inputs, out, op.attributes)]
+        return [partial(kind_of(op).evaluate, inputs, out, op.attributes)]
 
     def _fused(self, op: Op, inputs: list[np.ndarray], outputs: list[np.ndarray]) -> list[Instruction]:
         """Bind the entries of a region one by one; results that stay inside go to scratch memory."""
@@ -195,7 +195,7 @@ class NumpyExecutor:
         calls: list[Instruction] = [partial(whole.fill, 0), *self._accumulation(op, inputs, whole)]
         start = 0
         for part in joined.parts:
-            target = getattr(part.module, part.gradient)
+            target = part.gradient_array
             calls.append(partial(np.add, target, whole[start : start + len(target)], target))
             start += len(target)
         return calls
@@ -207,7 +207,7 @@ class NumpyExecutor:
             return [gemm(gradient.T, flat[1], target, 1.0)]
         if op.primitive == "accumulate" and gradient is not None and target.shape == gradient.shape[1:]:
             return self._sum_of_rows(op.inputs[0], gradient, target)
-        return [partial(PRIMITIVES[op.primitive].evaluate, inputs, target, op.attributes)]
+        return [partial(kind_of(op).evaluate, inputs, target, op.attributes)]
 
     def _sum_of_rows(self, value: Value, rows: np.ndarray, target: np.ndarray) -> list[Instruction]:
         """Add the sum of all rows, computed once for all biases that have the same gradient.

@@ -15,8 +15,9 @@ from minigraph.compiler.memory.storage import Frame
 from minigraph.compiler.program.ir import Op
 from minigraph.errors import MinigraphError, NodeError
 from minigraph.nn.module import Module
+from minigraph.nn.sharing import forget
 from minigraph.rnn.unroll import _moment
-from minigraph.tables import is_table, leaves, map_table
+from minigraph.tables import check_gradInput, is_table, leaves, map_table
 
 
 class OtherShape(Exception):
@@ -35,7 +36,7 @@ class Callees:
             return module
         twins = self._twins.setdefault(module, [])
         while len(twins) <= t:
-            twins.append(module.twin())
+            twins.append(forget(module.twin()))
         return twins[t]
 
 
@@ -62,6 +63,7 @@ def bind_call_back(op: Op, frame: Frame, t: Optional[int], callees: Callees) -> 
 def _forward(op: Op, module: Module, input: Any, outputs: list[np.ndarray]) -> None:
     try:
         made = module.updateOutput(input)
+        made = module.output if made is None else made
     except Exception as error:
         raise _told(op, "updateOutput", error, []) from error
     module.output = made
@@ -77,8 +79,9 @@ def _backward(
 ) -> None:
     method = "updateGradInput"
     try:
-        made = module.updateGradInput(input, gradOutput)
-        module.gradInput = made
+        made = module._differentiate(input, gradOutput)
+        if module._foreign:
+            check_gradInput(made, input, module._author)
         if op.attributes.get("accumulate", True):
             method = "accGradParameters"
             module.accGradParameters(input, gradOutput, 1.0)

@@ -7,9 +7,7 @@ asked for, such as the one-hot vectors below a first layer, end here.
 from __future__ import annotations
 
 from minigraph.compiler.program.ir import Op, Program, Value
-
-#: Operations that do something besides giving a result.
-EFFECTS = frozenset({"accumulate", "accumulate_product", "accumulate_rows", "call", "call_back", "draw"})
+from minigraph.compiler.program.primitives import kind_of
 
 
 def remove_dead(program: Program, read_elsewhere: frozenset[Value] = frozenset()) -> Program:
@@ -20,7 +18,7 @@ def remove_dead(program: Program, read_elsewhere: frozenset[Value] = frozenset()
     needed = set(program.results) | read_elsewhere | set(program.feedback)
     kept: list[Op] = []
     for op in reversed(program.ops):
-        if op.primitive in EFFECTS or any(value in needed for value in op.outputs):
+        if kind_of(op).effect or any(value in needed for value in op.outputs):
             kept.append(op)
             needed.update(op.inputs)
     return program.with_ops(kept[::-1])

@@ -10,6 +10,7 @@ from typing import Iterable, Mapping, Optional, Sequence, Union
 
 from minigraph.compiler.program.builder import Builder
 from minigraph.compiler.program.ir import Joined, Op, Parameter, Value
+from minigraph.compiler.program.primitives import kind_of
 from minigraph.compiler.program.vjps import VJPS, Part, call_back
 
 Contribution = Union[Value, Part]
@@ -33,7 +34,7 @@ def differentiate(
             continue
         b.node = op.node
         gradients = [total(b, value, arrived.pop(value, [])) for value in op.outputs]
-        if op.primitive == "call":
+        if kind_of(op).call:
             given: Sequence[Optional[Contribution]] = call_back(b, op, gradients)
         else:
             (gradient,) = gradients
@@ -71,13 +72,13 @@ def _influenced(ops: Sequence[Op], wanted: Sequence[Value]) -> set[Value]:
     """Return the values that depend on ``wanted`` or on a parameter, by way of floating point."""
     reached = set(wanted)
     for op in ops:
-        if _matters(op, reached) and op.primitive != "to_index":
+        if _matters(op, reached) and not kind_of(op).index:
             reached.update(op.outputs)
     return reached
 
 
 def _matters(op: Op, reached: set[Value]) -> bool:
-    return op.primitive == "call" or any(
+    return kind_of(op).call or any(
         value in reached or isinstance(value, (Joined, Parameter)) for value in op.inputs
     )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import networkx as nx
 
 from minigraph.compiler.program.ir import Op, Program, Value
-from minigraph.compiler.program.primitives import PRIMITIVES
+from minigraph.compiler.program.primitives import kind_of
 
 
 @dataclass(eq=False)
@@ -82,8 +82,7 @@ def _sink(program: Program, component_of: dict[Op, int], read_elsewhere: frozens
 
 
 def _elementwise(op: Op) -> bool:
-    kind = PRIMITIVES.get(op.primitive)
-    return kind is not None and kind.elementwise
+    return kind_of(op).elementwise
 
 
 def _graph(program: Program) -> "nx.DiGraph[Op]":
@@ -100,7 +99,7 @@ def _graph(program: Program) -> "nx.DiGraph[Op]":
             graph.add_edges_from((producers[source], op) for op in consumers.get(target, []))
     # Modules that are called as they are keep their order within a step, whatever they do to the
     # random stream or to their statistics: they form one recurrence.
-    calls = [op for op in program.ops if op.primitive in ("call", "call_back")]
+    calls = [op for op in program.ops if kind_of(op).call]
     for before, after in zip(calls, calls[1:] + calls[:1]):
         graph.add_edge(before, after)
     return graph

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from minigraph.compiler.passes.fission import Segment
 from minigraph.compiler.program.ir import Op, Value
-from minigraph.compiler.program.primitives import PRIMITIVES
+from minigraph.compiler.program.primitives import kind_of
 
 #: (primitive, operands): an operand is the number of an input or, after those, of an earlier entry.
 Body = tuple[tuple[str, tuple[int, ...]], ...]
@@ -47,8 +47,7 @@ def fuse(segment: Segment, read_elsewhere: frozenset[Value]) -> Segment:
 
 
 def _fusible(op: Op) -> bool:
-    kind = PRIMITIVES.get(op.primitive)
-    return kind is not None and kind.elementwise
+    return kind_of(op).elementwise
 
 
 def _levels(ops: list[Op]) -> dict[Op, int]:
@@ -60,7 +59,7 @@ def _levels(ops: list[Op]) -> dict[Op, int]:
     level: dict[Op, int] = {}
     next_call = 0
     for op in ops:
-        found = next_call if op.primitive in ("call", "call_back") else 0
+        found = next_call if kind_of(op).call else 0
         for value in op.inputs:
             before = producers.get(value)
             if before is not None:
@@ -69,7 +68,7 @@ def _levels(ops: list[Op]) -> dict[Op, int]:
                 )
                 found = max(found, level[before] + (not together))
         level[op] = found
-        if op.primitive in ("call", "call_back"):
+        if kind_of(op).call:
             next_call = found + 1
     return level
 

@@ -14,9 +14,8 @@ import numpy as np
 
 from minigraph.compiler.passes.dead import remove_dead
 from minigraph.compiler.passes.fission import recurrent
-from minigraph.compiler.passes.join_products import joined_parameters
-from minigraph.compiler.program.ir import Constant, Op, Parameter, Program, Value
-from minigraph.compiler.program.primitives import PRIMITIVES
+from minigraph.compiler.program.ir import Constant, Joined, Op, Parameter, Program, Value
+from minigraph.compiler.program.primitives import kind_of
 
 
 class Window(NamedTuple):
@@ -54,7 +53,7 @@ def _window(value: Value, producers: Mapping[Value, Op]) -> Optional[Window]:
     numbers = np.arange(root.size).reshape(root.shape)
     taken = numbers
     for op in reversed(chain):
-        taken = PRIMITIVES[op.primitive].evaluate([taken], None, op.attributes)
+        taken = kind_of(op).evaluate([taken], None, op.attributes)
     start = int(taken.flat[0])
     stop = start + value.shape[-1]
     if not np.array_equal(taken, numbers[..., start:stop]):
@@ -91,8 +90,7 @@ def _candidates(program: Program, known: Mapping[Value, Window], fixed: set[Valu
     placed = _read_by_concat(program)
     alike: dict[Any, dict[int, Op]] = {}
     for op in program.ops:
-        kind = PRIMITIVES.get(op.primitive)
-        if kind is None or not kind.elementwise or op.output in fixed or op.output in placed:
+        if not kind_of(op).elementwise or op.output in fixed or op.output in placed:
             continue
         operands = [_operand(value, op, known) for value in op.inputs]
         if None in operands or not any(value in known for value in op.inputs):
@@ -160,7 +158,7 @@ def _joint(run: Sequence[Op], known: Mapping[Value, Window]) -> list[Op]:
     operands: list[Value] = []
     for number, value in enumerate(run[0].inputs):
         if isinstance(value, Parameter):
-            operands.append(joined_parameters([op.inputs[number] for op in run]))
+            operands.append(_below([op.inputs[number] for op in run]))
             continue
         if value not in known:
             operands.append(value)
@@ -193,3 +191,10 @@ def _sorted(ops: Sequence[Op], place: Mapping[Op, tuple[int, int]]) -> list[Op]:
     graph.add_nodes_from(ops)
     graph.add_edges_from((producers[value], op) for op in ops for value in op.inputs if value in producers)
     return list(nx.lexicographical_topological_sort(graph, key=lambda op: place[op]))
+
+
+def _below(values: Sequence[Value]) -> Joined:
+    """Return parameters, one below the other, as one value."""
+    parts = tuple(value for value in values if isinstance(value, Parameter))
+    shape = (sum(part.shape[0] for part in parts), *parts[0].shape[1:])
+    return Joined(shape, parts[0].dtype, ", ".join(part.name for part in parts), parts)

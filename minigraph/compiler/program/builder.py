@@ -7,7 +7,7 @@ from typing import Any, Iterable, Optional, Sequence, Union
 import numpy as np
 
 from minigraph.compiler.program.ir import Constant, Op, Parameter, Shape, Value
-from minigraph.compiler.program.primitives import PRIMITIVES
+from minigraph.compiler.program.primitives import PRIMITIVES, Primitive
 
 Operand = Union[Value, float, int]
 
@@ -26,13 +26,17 @@ class Builder:
         self.node: Any = None
         #: What it is called, for the names of its parameters; see ``naming.py``.
         self.within = ""
-        self._parameters: dict[tuple[int, str], Parameter] = {}
+        self._parameters: dict[tuple[int, str, Shape], Parameter] = {}
         self._casts: dict[Value, Value] = {}
 
     def emit(self, primitive: str, *operands: Operand, name: str = "", **attributes: Any) -> Value:
         """Append an operation of one result and return that."""
         inputs = tuple(self.value(operand) for operand in operands)
         kind = PRIMITIVES[primitive]
+        if not kind.refuses and all(isinstance(value, Constant) for value in inputs):
+            return self._folded(kind, inputs, attributes)
+        if not (kind.elementwise or kind.view or kind.repeats):
+            inputs = tuple(map(self._repeated, inputs))
         shape = kind.shape([value.shape for value in inputs], attributes)
         if kind.index:
             dtype = np.dtype(np.int64)
@@ -47,6 +51,22 @@ class Builder:
             ranks = {value.ndim for value in inputs if value.varies}
             assert len(ranks) <= 1, f"{primitive} of values of {sorted(ranks)} axes: reshape them first"
         self.ops.append(Op(primitive, inputs, (made,), attributes, self.node))
+        return made
+
+    def _folded(self, kind: Primitive, inputs: Sequence[Any], attributes: dict[str, Any]) -> Constant:
+        """Return what an operation makes of constants, which is one."""
+        arrays = [np.reshape(value.array, value.shape or (1,)) for value in inputs]
+        with np.errstate(all="ignore"):
+            array = np.asarray(kind.evaluate(arrays, None, attributes))
+        array = array.reshape(kind.shape([value.shape for value in inputs], attributes))
+        return Constant(array.shape, array.dtype, array=array)
+
+    def _repeated(self, value: Value) -> Value:
+        """Return ``value``; a constant once for each time step."""
+        if not isinstance(value, Constant):
+            return value
+        made = Value(value.shape, value.dtype, value.name)
+        self.ops.append(Op("copy", (value,), (made,), {}, self.node))
         return made
 
     def _converted(self, value: Value) -> Value:
@@ -76,19 +96,22 @@ class Builder:
         return self.constant(np.broadcast_to(self.dtype.type(0), shape))
 
     def parameter(
-        self, module: Any, attribute: str = "weight", gradient: Optional[str] = None
+        self, module: Any, attribute: str = "weight", gradient: Optional[str] = None,
+        shape: Optional[Shape] = None,
     ) -> Parameter:
         """Return a parameter of ``module``, the same value each time it is asked for.
 
-        The gradient's attribute is named as Torch names it: ``gradWeight`` for ``weight``.
+        The gradient's attribute is named as Torch names it: ``gradWeight`` for ``weight``. A ``shape``
+        is another one to see it in; its memory and its gradient's must be contiguous for that.
         """
-        key = (id(module), attribute)
+        array = getattr(module, attribute)
+        shape = array.shape if shape is None else shape
+        key = (id(module), attribute, shape)
         if key not in self._parameters:
-            array = getattr(module, attribute)
             named = gradient or "grad" + attribute[0].upper() + attribute[1:]
             name = f"{self.within}.{attribute}" if self.within else attribute
             self._parameters[key] = Parameter(
-                array.shape, array.dtype, name, module=module, attribute=attribute, gradient=named
+                shape, array.dtype, name, module=module, attribute=attribute, gradient=named
             )
         return self._parameters[key]
 
@@ -175,7 +198,10 @@ class Builder:
     def matmul(
         self, first: Value, second: Value, transpose_first: bool = False, transpose_second: bool = False
     ) -> Value:
-        """The product of matrices that both vary; axes before the last two must be the same."""
+        """The product of matrices that both vary; axes before the last two must be the same.
+
+        One of them may be a constant matrix.
+        """
         return self.emit(
             "matmul", first, second,
             transpose_first=transpose_first, transpose_second=transpose_second,

@@ -51,11 +51,28 @@ class Given(Value):
 
 @dataclass(eq=False)
 class Parameter(Value):
-    """A module's parameter: the attribute ``attribute`` of ``module``, with its gradient."""
+    """A module's parameter: the attribute ``attribute`` of ``module``, with its gradient.
+
+    Its shape may be another one of as many entries than the attribute has, of which it is then a view.
+    """
 
     module: Any = None
     attribute: str = "weight"
     gradient: str = "gradWeight"
+
+    @property
+    def array(self) -> np.ndarray:
+        """The numbers, in memory that is the module's."""
+        return self._seen(self.attribute)
+
+    @property
+    def gradient_array(self) -> np.ndarray:
+        """What gradients are added to, in memory that is the module's."""
+        return self._seen(self.gradient)
+
+    def _seen(self, name: str) -> np.ndarray:
+        array: np.ndarray = getattr(self.module, name)
+        return array if array.shape == self.shape else array.reshape(self.shape)
 
     @property
     def varies(self) -> bool:

@@ -18,7 +18,7 @@ def name_of(node: Node) -> str:
     """Return the node's own name, or what it is with its number."""
     if node.name:
         return node.name
-    what = node.label() if node.module is None else type(node.module).__name__
+    what = node.title() if node.module is None else type(node.module).__name__
     return f"{what}#{node.id}"
 
 

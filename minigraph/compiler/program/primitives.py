@@ -12,7 +12,7 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from minigraph.compiler.program.ir import Shape
+from minigraph.compiler.program.ir import Op, Shape
 
 Attributes = dict[str, Any]
 #: (shapes of the operands, attributes) -> shape of the result.
@@ -27,7 +27,11 @@ class Primitive:
 
     ``elementwise`` ones broadcast their operands and may be fused; a ``view`` costs nothing: its
     result is a window on its (first) operand. The result of an ``index`` is 0-based integers, and so
-    is the last operand of one that is ``indexed``.
+    is the last operand of one that is ``indexed``. An ``accumulation`` adds to the gradient of a
+    parameter and has no result. A ``call`` runs a module as it is, which may draw, remember and keep
+    what it was given; what ``draws`` takes numbers from the random stream. One that
+    ``repeats`` takes constants without the time steps of its other operands, as elementwise ones do; one
+    that ``refuses`` may raise ``Refused``.
     """
 
     name: str
@@ -37,6 +41,16 @@ class Primitive:
     view: bool = False
     index: bool = False
     indexed: bool = False
+    repeats: bool = False
+    refuses: bool = False
+    accumulation: bool = False
+    call: bool = False
+    draws: bool = False
+
+    @property
+    def effect(self) -> bool:
+        """Whether an operation does something besides giving a result."""
+        return self.accumulation or self.call or self.draws
 
 
 class Refused(Exception):
@@ -44,6 +58,11 @@ class Refused(Exception):
 
 
 PRIMITIVES: dict[str, Primitive] = {}
+
+
+def kind_of(op: Op) -> Primitive:
+    """Return what kind of operation ``op`` is."""
+    return PRIMITIVES[op.primitive]
 
 
 def _define(name: str, shape: ShapeRule, evaluate: Evaluate, **kind: bool) -> None:
@@ -188,11 +207,11 @@ def _expand(x: list[Any], out: Any, a: Attributes) -> Any:
     return out
 
 
-_define("concat", _concat_shape, _concat)
+_define("concat", _concat_shape, _concat, repeats=True)
 _define("sum", _reduced, _reduction(np.sum))
 _define("max", _reduced, _reduction(np.max))
-_define("expand", lambda shapes, a: a["shape"], _expand)
-_define("copy", lambda shapes, a: shapes[0], lambda x, out, a: _expand(x, out, {"shape": ()}))
+_define("expand", lambda shapes, a: a["shape"], _expand, repeats=True)
+_define("copy", lambda shapes, a: shapes[0], lambda x, out, a: _expand(x, out, {"shape": ()}), repeats=True)
 
 
 # -- products ------------------------------------------------------------------------------------
@@ -225,7 +244,7 @@ def _matmul_shape(shapes: list[Shape], a: Attributes) -> Shape:
     first, second = shapes
     rows = first[-1] if a["transpose_first"] else first[-2]
     columns = second[-2] if a["transpose_second"] else second[-1]
-    return (*first[:-2], rows, columns)
+    return (*np.broadcast_shapes(first[:-2], second[:-2]), rows, columns)
 
 
 def _matmul(x: list[Any], out: Any, a: Attributes) -> Any:
@@ -235,7 +254,7 @@ def _matmul(x: list[Any], out: Any, a: Attributes) -> Any:
 
 
 _define("product", _product_shape, _product)
-_define("matmul", _matmul_shape, _matmul)
+_define("matmul", _matmul_shape, _matmul, repeats=True)
 
 
 # -- along the last axis ---------------------------------------------------------------------------
@@ -335,11 +354,11 @@ def _argmax(x: list[Any], out: Any, a: Attributes) -> Any:
     return np.argmax(x[0], axis=-1, out=out)
 
 
-_define("take", lambda shapes, a: (*shapes[1], shapes[0][1]), _take, indexed=True)
+_define("take", lambda shapes, a: (*shapes[1], shapes[0][1]), _take, indexed=True, repeats=True)
 _define("pick", lambda shapes, a: shapes[1], _pick, indexed=True)
-_define("spread", lambda shapes, a: (*shapes[1], a["size"]), _spread, indexed=True)
-_define("to_index", _first, _to_index, index=True)
-_define("in_range", _first, _in_range)
+_define("spread", lambda shapes, a: (*shapes[1], a["size"]), _spread, indexed=True, repeats=True)
+_define("to_index", _first, _to_index, index=True, refuses=True)
+_define("in_range", _first, _in_range, refuses=True)
 _define("argmax", lambda shapes, a: shapes[0][:-1], _argmax, index=True)
 
 
@@ -370,10 +389,24 @@ def _accumulate_rows(x: list[Any], out: Any, a: Attributes) -> Any:
     return out
 
 
-def _nothing(shapes: list[Shape], a: Attributes) -> Shape:
-    raise TypeError("an accumulation has no result")
+def _unknown(shapes: list[Shape], a: Attributes) -> Shape:
+    raise TypeError("what this gives does not follow from the shapes of its operands")
 
 
-_define("accumulate", _nothing, _accumulate)
-_define("accumulate_product", _nothing, _accumulate_product)
-_define("accumulate_rows", _nothing, _accumulate_rows)
+_define("accumulate", _unknown, _accumulate, accumulation=True)
+_define("accumulate_product", _unknown, _accumulate_product, accumulation=True)
+_define("accumulate_rows", _unknown, _accumulate_rows, accumulation=True)
+
+
+# -- what executors run themselves -----------------------------------------------------------------
+
+
+
+def _by_executor(x: list[Any], out: Any, a: Attributes) -> Any:
+    raise TypeError("executors do this themselves")
+
+
+_define("call", _unknown, _by_executor, call=True)
+_define("call_back", _unknown, _by_executor, call=True)
+_define("draw", _unknown, _by_executor, draws=True)
+_define("fused", _unknown, _by_executor)

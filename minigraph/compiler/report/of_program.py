@@ -71,7 +71,7 @@ class _Writer:
         found = []
         for member in members:
             if member.node is not None:
-                found.append(self._called.get(member.node, member.node.label()))
+                found.append(self._called.get(member.node, member.node.title()))
             names = [name for value in member.outputs for name in value.name.split(", ")]
             found.extend(name for name in names if name in self._known)
         return list(dict.fromkeys(found))

@@ -11,6 +11,7 @@ from minigraph.compiler.native.pool import shared_pool
 from minigraph.compiler.native.slots import Packed
 from minigraph.compiler.native.stages import MixedLoop, Piece, Stage
 from minigraph.compiler.program.ir import Constant, Op, Parameter, Value
+from minigraph.compiler.program.primitives import kind_of
 from minigraph.compiler.report.data import GROUPS, PlanBuffer
 from minigraph.compiler.report.formulas import Names
 from minigraph.compiler.report.of_program import program_report
@@ -42,7 +43,7 @@ def report_of(run: Run) -> PlanReport:
 def _title(run: Run, backward: BackwardPlan) -> str:
     """Return what a backward program starts from, if not from all outputs, and what it leaves out."""
     accumulates = any(
-        op.primitive.startswith("accumulate") or op.attributes.get("accumulate", op.primitive == "call_back")
+        kind_of(op).accumulation or op.attributes.get("accumulate", op.primitive == "call_back")
         for op in backward.plan.program.ops
     )
     outputs = zip(run.specialisation.output_values, backward.seeds)

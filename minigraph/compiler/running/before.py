@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from minigraph.compiler.program.primitives import kind_of
 from minigraph.compiler.specialise import Specialisation
 from minigraph.nn.state import State
 from minigraph.random import generator
@@ -20,11 +21,11 @@ class Before:
 
     def __init__(self, specialisation: Specialisation) -> None:
         ops = specialisation.forward.program.ops
-        self._draws = any(op.primitive in ("call", "draw") for op in ops)
+        self._draws = any(kind_of(op).call or kind_of(op).draws for op in ops)
         self._state: Any = None
         parameters = {id(array) for arrays in specialisation.net.parameters() for array in arrays}
         called = dict.fromkeys(
-            owner for op in ops if op.primitive == "call" for owner in op.attributes["module"]._owners()
+            owner for op in ops if kind_of(op).call for owner in op.attributes["module"]._owners()
         )
         self._places = [
             (owner, name) for owner in called for name, value in vars(owner).items()

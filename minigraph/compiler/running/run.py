@@ -13,7 +13,7 @@ from minigraph.compiler.running.before import Before
 from minigraph.compiler.running.executors import Programs
 from minigraph.compiler.specialise import BackwardPlan, Specialisation
 from minigraph.memory import root
-from minigraph.tables import is_table, leaves, map_table
+from minigraph.tables import copy_table, is_table, leaves, map_table
 
 
 class Back:
@@ -36,6 +36,7 @@ class Run:
         self._frame: Optional[Frame] = None
         #: The gradients that the last ``backward`` was given, leaf by leaf of the output; ``None`` before.
         self.given: Optional[list[Optional[np.ndarray]]] = None
+        self._counted, self._owners = -1, set[int]()
         #: What the programs are bound to.
         self.parameters = specialisation.net.parameters()
         self._before = Before(specialisation)
@@ -47,8 +48,6 @@ class Run:
         self._before.remember()
         given = [np.asarray(leaf) for _, leaf in leaves(input)]
         frame = self._prepared()
-        if self._returned(given, spec.input_values):
-            given = [array.copy() for array in given]
         for value, array in zip(spec.input_values, given):
             if value in frame.arrays:  # else nothing reads it
                 target = frame.at(value, 0) if value in self._states else frame.arrays[value]
@@ -61,6 +60,15 @@ class Run:
     def undo(self) -> None:
         """Put back what else the last ``forward`` changed: the network itself then does it once more."""
         self._before.put_back()
+
+    def unshared(self, input: Any) -> Any:
+        """Return ``input``, a copy if some of it lies where a forward writes: an output, handed in again."""
+        frame = self._frame
+        if frame is None or len(frame.arrays) != self._counted:
+            self._counted = 0 if frame is None else len(frame.arrays)
+            self._owners = set() if frame is None else {id(root(array)) for array in frame.arrays.values()}
+        held = [isinstance(leaf, np.ndarray) and id(root(leaf)) in self._owners for _, leaf in leaves(input)]
+        return copy_table(input) if any(held) else input
 
     def _returned(self, given: Sequence[Any], targets: Sequence[Optional[Value]]) -> bool:
         """Whether something given is what an earlier call was given, handed through and back again.

@@ -1,6 +1,7 @@
-"""The interactive page: data (``data``), the picture (``layout``), HTML (``page``), the front end.
+"""The interactive page: data (``data``), the picture (``svg``), both as one file (``html``).
 
-The front end is the folder's ``.css`` and ``.js`` files; ``data`` says how its parts fit together.
+``recorded`` is what the page is told of traces, ``front`` what runs in the browser, ``records``
+the types of all that the one hands to the other.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from typing import Any
 from minigraph.debug.trace_data import Trace, UnrollTrace
 from minigraph.drawing.build import build_picture
 from minigraph.drawing.page.data import page_data
+from minigraph.drawing.page.html import page_html
 from minigraph.drawing.page.inner import inner_pages
-from minigraph.drawing.page.layout import page_svg
-from minigraph.drawing.page.page import page_html
-from minigraph.drawing.page.traces import moment_of, network_of, put_gradients, traces_data
+from minigraph.drawing.page.recorded.traces import moment_of, network_of, put_gradients, traces_data
+from minigraph.drawing.page.svg import page_svg
 from minigraph.drawing.picture import is_backward
 from minigraph.drawing.subject import name_of, picture_of, values_of
 from minigraph.graph import Graph
@@ -28,8 +29,7 @@ def page_of(what: Any, title: str = "", backward: bool = False) -> str:
     ``backward`` is the view that it opens with; a trace always opens so. Raises ``DrawingError``
     for anything else, or without Graphviz.
     """
-    traces = list(what) if isinstance(what, (list, tuple)) else [what]
-    if traces and all(isinstance(each, (Trace, UnrollTrace)) for each in traces):
+    if traces := _traces_in(what):
         return _traces_page(traces, title)
     picture = picture_of(what, title)
     picture.backward = False
@@ -37,6 +37,11 @@ def page_of(what: Any, title: str = "", backward: bool = False) -> str:
     data["inner"] = inner_pages(what.nodes if isinstance(what, Graph) else what.forwardnodes)
     data["view"] = "backward" if backward or isinstance(what, Graph) and is_backward(what) else "forward"
     return page_html(data, page_svg(replace(picture, title="")))
+
+
+def _traces_in(what: Any) -> list[Any]:
+    traces = list(what) if isinstance(what, (list, tuple)) else [what]
+    return traces if all(isinstance(each, (Trace, UnrollTrace)) for each in traces) else []
 
 
 def _traces_page(traces: list[Any], title: str) -> str:

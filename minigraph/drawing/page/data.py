@@ -1,125 +1,26 @@
-"""A network as plain data for the page, and the contract between the page's parts.
-
-**The data** is one JSON object: ``{"title": str, "view": "forward" or
-"backward", "graph": {...}, "traces": [...], "inner": {...}}``. Numbers that
-are not finite are the texts ``"nan"``, ``"inf"`` and ``"-inf"``; slots and orders count from 1.
-
-``graph``::
-
-    name, inputs, outputs      the network's name and how many inputs and outputs it has
-    parameters                 how many numbers its parameters hold, shared ones once
-    ran                        {"forward": bool, "backward": bool}: which passes left values
-    nodes: [{                  every node of the forward graph, helper nodes too, by id
-        id, name, label        label: name, else module or helper
-        role                   "module", "in", "out", "split" or "select"
-        type, module           "Linear", "nn.Linear(3 -> 12)"
-        text                   the whole of a container with what it contains, else ""
-        arguments              [{"name": "inputSize", "value": "3"}, ...]
-        family, layer, marks   as in the pictures: "weights", "l1", ["state in"]
-        location, description  where it was made, what the user wrote about it
-        notes                  the user's other annotations, {key: text}
-        box                    id of the node whose box in the picture shows this one
-        entry                  the entry of a table that a part of a split takes, else null
-        forwardOrder, backwardOrder
-        output, gradOutput     values (below), null where no pass has left one
-        parameters             [{"name": "weight", "value": value, "gradient": value or null}]
-    }]
-    edges: [{source, target, slot, element}]
-                               from producer to consumer; slot: its place at the consumer;
-                               element: id of the line in the picture, null where it is folded
-    tables: {"input": [row], "output": [row], "gradOutput": [row], "gradInput": [row]}
-        row: {path, python, depth, node, label, module, shape, entries, dtype, mirrors, chain}
-                               chain: the nodes from the edge of the network to the row's node
-    families: [{key, title}]   what occurs in the picture, for the legend
-
-A value is ``null``, ``{"entries": [value, ...]}`` for a table, or for a tensor ``{"shape": [2, 3],
-"dtype": "float64", "count", "min", "max", "mean", "std", "norm", "nan", "inf"}`` (``nan`` and
-``inf`` count entries; the statistics are those of the finite ones).
-
-``traces`` is a list with what ``traces.py`` makes of each ``debug.trace``; the player reads it.
-``inner`` has the pages of networks inside nodes, by the node's id, as ``inner.py`` makes them.
-
-**The front end** is every ``*.css`` and ``*.js`` file of this folder, inlined by ``page.py``:
-``page.*`` first, the others by name. Scripts share one scope, so each keeps its names to itself
-in a part, which runs once everything is loaded, in the same order of files::
-
-    page.part("player", () => {
-        if (!page.traces.length) return;
-        const panel = page.panel({id: "player", title: "Trace", place: "bottom", order: 10});
-        panel.element.append(page.h("button", {class: "button", onclick: next}, "Next"));
-        page.on("select", (node) => ...);
-    });
-
-``page`` offers:
-
-``page.data, page.graph, page.traces``
-    the data above.
-``page.nodes``
-    ``Map`` from id to the node's record, to which the page adds ``element`` (the ``<g>`` of its
-    box in the SVG), ``cell`` (a ``<rect>`` where the node is a cell of another's box, else
-    null), ``shapes`` (the outlines to paint), ``inputs`` and ``consumers`` (edge records).
-``page.edges``
-    the edge records; ``line`` is the ``<g>`` in the SVG or null.
-``page.view``, ``page.setView("forward" | "backward")``
-    which way the arrows point; the layout stays as it is.
-``page.selected``, ``page.select(id or null, {center: true})``
-    the selected node's record, or null.
-``page.selectSlot("gradOutput[2][1]" or null)``
-    lights the path of a slot.
-``page.mark("active", {nodes: [ids], edges: [records], elements: []})``
-    gives exactly these nodes', edges' and other elements the class ``active``; ``page.mark("active")``
-    takes it away. Style it in a file of your own. ``page.dim(true)`` fades whatever is not lit
-    (class ``lit``).
-``page.paint(id, color or null)``
-    fills a node's box or cell with a CSS colour; null gives back its own.
-``page.inside(id)``, ``page.openInner(id)``
-    the networks inside a node; opens the first of them over the page.
-``page.reveal([ids])``, ``page.fit()``
-    moves the picture so that the nodes, or everything, can be seen.
-``page.panel({id, title, place: "side" | "bottom", order, open})``
-    a panel: a tab of the side bar, or a strip under the picture. Returns ``{element, show(),
-    hide(), shown}``.
-``page.key("n", "next step", handler, group)``
-    a key (as ``KeyboardEvent.key``, ``"Shift+ArrowLeft"``), listed in the help. Keys do nothing
-    while the user types.
-``page.tool({id, title, icon, onclick, order})``
-    a button in the header.
-``page.on(event, handler)``, ``page.emit(event, ...values)``
-    events: ``select`` (node or null), ``slot`` (row or null), ``view`` (direction), ``move``
-    ({x, y, scale} of the picture), ``theme`` (``"light"`` or ``"dark"``), ``mark`` (class,
-    elements), ``paint`` (node), ``ready`` (all parts have run).
-``page.h(tag, attributes, ...children)``, ``page.s(...)``
-    makes an HTML or an SVG element; ``on…`` attributes are listeners, null children are skipped.
-``page.number(value)``, ``page.shape(value)``
-    a number with four digits, a value's shape as text.
-``page.say(text)``
-    tells a screen reader.
-
-Colours are CSS variables (``--ink``, ``--faint``, ``--line``, ``--paper``, ``--panel``,
-``--accent``, ``--warning``) with a light and a dark value each. Controls use the classes
-``button``, ``quiet`` and ``tabular``.
-"""
+"""A network as plain data for the page: the records of ``records``."""
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Optional, Sequence, Union
+from typing import Iterable, Optional, Sequence, Union, cast
 
 from minigraph.debug.names import module_text, named_parameters
 from minigraph.drawing.legend import legend_entries
-from minigraph.drawing.page.modules import arguments_of, contents_of
-from minigraph.drawing.page.slots import table_rows
-from minigraph.drawing.page.values import value_data
+from minigraph.drawing.page.module_words import arguments_of, contents_of
+from minigraph.drawing.page.records import PageData
+from minigraph.drawing.page.records.graph import Described, EdgeData, GraphData, NodeData, Role
+from minigraph.drawing.page.records.traces import TraceData
+from minigraph.drawing.page.records.values import value_data
+from minigraph.drawing.page.tables import table_rows
 from minigraph.drawing.picture import Picture, PictureEdge, ValuesOf, forward_edges
 from minigraph.drawing.words import clean
 from minigraph.graph import Edge, Graph, Node
 from minigraph.nn.gmodule import gModule
 
-Data = dict[str, Any]
-
 
 def page_data(
-    what: Union[gModule, Graph], picture: Picture, values: ValuesOf, traces: Sequence[Data] = ()
-) -> Data:
+    what: Union[gModule, Graph], picture: Picture, values: ValuesOf, traces: Sequence[TraceData] = ()
+) -> PageData:
     """Return the page's data for a network (or a graph alone, whose tables are not known).
 
     ``picture`` is the one that the page shows, ``values`` looks up each node's output and
@@ -133,7 +34,7 @@ def page_data(
     }
 
 
-def _graph_data(what: Union[gModule, Graph], picture: Picture, values: ValuesOf) -> Data:
+def _graph_data(what: Union[gModule, Graph], picture: Picture, values: ValuesOf) -> GraphData:
     net = what if isinstance(what, gModule) else None
     graph = what.fg if isinstance(what, gModule) else what
     nodes = sorted(graph.nodes, key=lambda node: node.id)
@@ -142,7 +43,7 @@ def _graph_data(what: Union[gModule, Graph], picture: Picture, values: ValuesOf)
     backward = {} if net is None else {node.data: i for i, node in enumerate(net.backwardnodes, 1)}
     forward = {} if net is None else {node.data: i for i, node in enumerate(net.forwardnodes, 1)}
     drawn = {node.id: node for node in picture.nodes}
-    records = []
+    records: list[NodeData] = []
     for node in nodes:
         known = values(node)
         box = boxes.get(node.id, node.id)
@@ -163,8 +64,10 @@ def _graph_data(what: Union[gModule, Graph], picture: Picture, values: ValuesOf)
         "inputs": None if net is None else net.nInputs,
         "outputs": None if net is None else net.nOutputs,
         "parameters": _count(nodes, net),
-        "ran": {key: any(record[value] for record in records)
-                for key, value in (("forward", "output"), ("backward", "gradOutput"))},
+        "ran": {
+            "forward": any(record["output"] for record in records),
+            "backward": any(record["gradOutput"] for record in records),
+        },
         "nodes": records,
         "edges": _edges_data(edges, picture),
         "tables": {} if net is None else table_rows(net),
@@ -172,7 +75,7 @@ def _graph_data(what: Union[gModule, Graph], picture: Picture, values: ValuesOf)
     }
 
 
-def _node_data(node: Node) -> Data:
+def _node_data(node: Node) -> Described:
     data = node.data
     notes = dict(node.annotations)
     for shown in ("name", "description", "graphAttributes"):
@@ -181,7 +84,7 @@ def _node_data(node: Node) -> Data:
         "id": node.id,
         "name": clean(node.name),
         "label": clean(_label(node)),
-        "role": data.role or "module",
+        "role": cast(Role, data.role or "module"),
         "type": "" if data.module is None else clean(data.module.typename().removeprefix("nn.")),
         "module": clean(module_text(node)),
         "text": "" if data.module is None else clean(contents_of(data.module)),
@@ -205,7 +108,7 @@ def _label(node: Node) -> str:
     """Return the name, or what a helper node is in words."""
     data = node.data
     if node.name or data.module is not None:
-        return node.label()
+        return node.title()
     if data.role in ("in", "out"):
         return f"{data.role}put"
     whole = data.mapindex[0]
@@ -226,11 +129,11 @@ def _boxes(picture: Picture, edges: Iterable[Edge]) -> dict[int, int]:
     return boxes
 
 
-def _edges_data(edges: Iterable[Edge], picture: Picture) -> list[Data]:
+def _edges_data(edges: Iterable[Edge], picture: Picture) -> list[EdgeData]:
     lines: dict[tuple[int, int], list[tuple[int, PictureEdge]]] = {}
     for position, line in enumerate(picture.edges):
         lines.setdefault(line.ends, []).append((position, line))
-    found = []
+    found: list[EdgeData] = []
     for edge in edges:
         parallel = lines.get((edge.source.id, edge.target.id), [])
         element = f"edge{parallel.pop(0)[0]}" if parallel else None

@@ -7,7 +7,8 @@ from typing import Any, Iterable, Iterator
 
 from minigraph.drawing.build import build_picture
 from minigraph.drawing.page.data import page_data
-from minigraph.drawing.page.layout import page_svg
+from minigraph.drawing.page.records import InnerPage
+from minigraph.drawing.page.svg import page_svg
 from minigraph.drawing.picture import Values, ValuesOf
 from minigraph.drawing.subject import name_of, values_of_network
 from minigraph.drawing.words import clean
@@ -19,15 +20,14 @@ _MOST = 1500
 _OF_STEPS = "not kept for each time step: the page of an Unroll\u2019s trace shows them"
 
 
-def inner_pages(nodes: Iterable[Node], of_steps: bool = False) -> dict[str, list[dict[str, Any]]]:
+def inner_pages(nodes: Iterable[Node], of_steps: bool = False) -> dict[str, list[InnerPage]]:
     """Return, by the node's id, the pages of the networks that the nodes' modules are or contain.
 
-    A page is ``{"svg": text, "data": page_data}``, its data with an ``inner`` of its own. ``of_steps``
-    says that the nodes are of an ``Unroll``'s step, whose modules hold the values of no particular
-    time. The outer networks come first; where all together have more than some 1,500 nodes, the
-    rest is left out.
+    The data of each page has an ``inner`` of its own. ``of_steps`` says that the nodes are of an
+    ``Unroll``'s step, whose modules hold the values of no particular time. The outer networks come
+    first; where all together have more than some 1,500 nodes, the rest is left out.
     """
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, list[InnerPage]] = {}
     level, room = [(found, list(nodes), of_steps)], _MOST
     while level:
         below = []
@@ -61,9 +61,9 @@ def _inside(module: Any) -> Iterator[tuple[gModule, bool]]:
             yield from _inside(part)
 
 
-def _page(node: Node, net: gModule, of_steps: bool) -> dict[str, Any]:
+def _page(node: Node, net: gModule, of_steps: bool) -> InnerPage:
     values: ValuesOf = (lambda _: Values()) if of_steps else values_of_network(net)
-    picture = build_picture(net.fg, name_of(net) or clean(node.label()), False, values)
+    picture = build_picture(net.fg, name_of(net) or clean(node.title()), False, values)
     data = page_data(net, picture, values)
     if of_steps:
         data["graph"]["absent"] = _OF_STEPS

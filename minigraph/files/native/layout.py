@@ -7,7 +7,7 @@ from typing import Mapping
 
 import numpy as np
 
-from minigraph.files.t7.modules import KEPT
+from minigraph.files.t7.values import KEPT
 from minigraph.nn import gModule
 from minigraph.nn.state import State
 from minigraph.rnn import Unroll
@@ -18,7 +18,7 @@ FORMAT, VERSION = "minigraph", 1
 DEEPEST = 100
 
 #: Attributes of every module that are told otherwise, belong to a pass, or are of use to Torch7 only.
-_COMMON = {"_arguments", "_type", "dtype", "output", "gradInput", KEPT}
+_COMMON = {"_arguments", "_holders", "_type", "dtype", "output", "gradInput", KEPT}
 
 #: Attributes that follow from the wiring (of a gModule) or the step (of an Unroll), by class.
 _DERIVED: dict[type, set[str]] = {

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from minigraph.errors import FormatError, MinigraphError
+from minigraph.files.atomic import AnyPath
+from minigraph.files.native.container import DTYPES, safetensors_of
 from minigraph.files.native.layout import DEEPEST, FORMAT, VERSION, checksum
 from minigraph.files.registry import class_named, is_method
+from minigraph.files.t7.limits import MOST_MET
 from minigraph.files.views import view
 from minigraph.graph import Node, NodeData
 from minigraph.nn import Container, Module, gModule
@@ -25,22 +26,16 @@ _SPOILT = (
 )
 
 
-def load(path: Union[str, "os.PathLike[str]"]) -> Any:
+def load(path: AnyPath) -> Any:
     """Return what ``save`` wrote to ``path``: the same network, order, numbers and sharing.
 
     Nothing in the file is executed, and only classes of ``nn``, ``rnn`` and those given to
     ``mg.files.register`` are built. Raises ``FormatError`` for a file that is damaged, foreign or
     of a newer version, or that names a class that is not registered.
     """
-    with open(path, "rb"):
-        pass  # a missing file is an OSError that names it
-    try:
-        with safe_open(os.fspath(path), framework="numpy") as file:
-            header = file.metadata() or {}
-            graph = _graph(path, header)
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except SafetensorError as error:
-        raise FormatError(f"{path} is no whole safetensors file: {error}") from error
+    with safetensors_of(path) as (header, read):
+        graph = _graph(path, header)
+        arrays = read()
     if checksum(graph, arrays) != header.get("checksum"):
         raise FormatError(f"{path} is damaged: its contents do not agree with its checksum")
     return put_together(graph, arrays, path)
@@ -58,8 +53,8 @@ def put_together(graph: str, arrays: dict[str, np.ndarray], path: Any) -> Any:
         for record in structure["modules"]:
             reader.module(record)
         return reader.value(structure["root"])
-    except FormatError:
-        raise
+    except FormatError as error:
+        raise FormatError(f"{path}: {error.message}") from error
     except _SPOILT as error:
         raise FormatError(
             f"{path} cannot be understood: {type(error).__name__}: {error}"
@@ -90,6 +85,8 @@ class _Reader:
         self._modules: list[State] = []
         self._depths: list[int] = []
         self._deepest = 0
+        self._sizes: list[int] = []
+        self._size = 0
 
     def value(self, encoded: Any) -> Any:
         """Return the value that ``encoded`` stands for."""
@@ -111,8 +108,8 @@ class _Reader:
             return float(inner)
         if kind == "bytes":
             return bytes.fromhex(inner)
-        if kind == "dtype":
-            return np.dtype(str(inner))
+        if kind == "dtype" and inner in DTYPES:
+            return np.dtype(inner)
         raise FormatError(f"no kind of value is called {kind!r:.40}")
 
     def tensor(self, record: dict[str, Any]) -> np.ndarray:
@@ -130,7 +127,7 @@ class _Reader:
                 f"the file names the class {record['class']!r:.80}, which is not registered: import the "
                 "module that defines it, with @mg.files.register above the class"
             )
-        self._deepest = 0
+        self._deepest = self._size = 0
         positional, named = record.get("arguments", ([], {}))
         module = State.__new__(
             cls, *[self.value(value) for value in positional],
@@ -139,6 +136,7 @@ class _Reader:
         if record["type"] not in TENSOR_TYPES:
             raise FormatError(f"{record['class']} of the type {record['type']!r:.40}")
         module._setType(record["type"])
+        module._holders = 1  # as far as can be told
         if isinstance(module, gModule):
             gModule.__init__(module, *self._nodes(record["network"]))
         elif isinstance(module, Unroll):
@@ -155,12 +153,16 @@ class _Reader:
             raise FormatError(f"{record['class']} holds something else than modules")
         self._modules.append(module)
         self._depths.append(self._deepest + 1)
+        self._sizes.append(self._size + 1)
         if self._deepest >= DEEPEST:
             raise FormatError(f"modules nested more than {DEEPEST} deep")
+        if self._size >= MOST_MET:
+            raise FormatError(f"modules that hold each other in more than {MOST_MET} ways")
 
     def _module(self, number: Any) -> State:
         index = _index(number)
         self._deepest = max(self._deepest, self._depths[index])
+        self._size += self._sizes[index]
         return self._modules[index]
 
     def _nodes(self, network: dict[str, Any]) -> tuple[list[Node], list[Node]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 
 from minigraph.errors import FormatError
-from minigraph.files.atomic import replacing
+from minigraph.files.atomic import AnyPath, replacing
 from minigraph.files.native.container import DTYPES, write_safetensors
 from minigraph.files.native.layout import DEEPEST, FORMAT, VERSION, checksum, unsaved
 from minigraph.files.registry import name_of
@@ -19,10 +18,11 @@ from minigraph.nesting import retold
 from minigraph.nn import gModule
 from minigraph.nn.state import State
 from minigraph.rnn import Unroll
+from minigraph.tables import refuse_mask
 
 
 @retold
-def save(path: Union[str, "os.PathLike[str]"], net: Any) -> None:
+def save(path: AnyPath, net: Any) -> None:
     """Write a module or criterion (or a list or dict of them) to ``path``, for ``load``.
 
     Everything that a later pass depends on is kept: modules with their parameters, gradients and
@@ -106,6 +106,7 @@ class _Writer:
         known = self._tensor_numbers.get(id(array))
         if known is not None:
             return known
+        refuse_mask(array, where)
         if array.dtype.name not in DTYPES:
             raise FormatError(f"{where} is an array of {array.dtype}, which a file cannot hold")
         owner = root(array)
@@ -131,9 +132,11 @@ class _Writer:
         """Return the name of the array that owns the memory, under which it stands in the file."""
         name = self._owners.get(id(owner))
         if name is None:
-            name = self._owners[id(owner)] = where.removeprefix("net.")
+            # A name that has no UTF-8 is told in escapes here; the node's own stands in the structure.
+            name = where.removeprefix("net.").encode("utf-8", "backslashreplace").decode("utf-8")
             while name in self.arrays or name == "__metadata__":
                 name += "'"
+            self._owners[id(owner)] = name
             self.arrays[name] = np.asarray(owner)
             self._alive.append(owner)
         return name

@@ -10,16 +10,18 @@ from typing import Any, Iterable, Union
 
 from minigraph.errors import MinigraphError, T7Error
 from minigraph.files.registry import class_of
-from minigraph.files.t7.graphs import EDGE_CLASS, GRAPH_CLASS, GraphBuilder, is_node
+from minigraph.files.t7.graphs import EDGE_CLASS, GRAPH_CLASS, NODE_CLASSES, GraphBuilder, is_node
 from minigraph.files.t7.limits import Limits
-from minigraph.files.t7.modules import complete, settle_types
+from minigraph.files.t7.modules import check_whole, complete, settle_types
 from minigraph.files.t7.reader import (
     FunctionRecord,
+    HashRecord,
     ObjectRecord,
     Record,
     StorageRecord,
     TableRecord,
     TensorRecord,
+    VecRecord,
 )
 from minigraph.files.t7.values import Key, Storage, UnknownModule, UnknownObject
 from minigraph.graph import Graph, Node
@@ -43,8 +45,8 @@ class Builder:
         """Return the value of a record; anything else is one already."""
         return self._values.get(id(item)) if isinstance(item, Record) else item
 
-    def build(self, root: Any) -> Any:
-        """Return the value of ``root``, complete with all that it refers to."""
+    def build(self, roots: list[Any]) -> list[Any]:
+        """Return the values of ``roots``, complete with all that they refer to."""
         for record in self._records:
             self._values[id(record)] = self._empty(record)
         objects = [record for record in self._records if isinstance(record, ObjectRecord)]
@@ -55,10 +57,12 @@ class Builder:
         for record in self._records:
             if isinstance(record, TableRecord):
                 self._fill_table(record)
+            elif isinstance(record, VecRecord):
+                self.value(record).extend(self.value(item) for item in record.items)
         for record in objects:
             value = self.value(record)
             if isinstance(value, UnknownObject):
-                value.fields = self.value(record.items[0])
+                value.fields = self.value(record.payload)
         self._complete_modules(objects)
         for record in objects:
             if is_node(record):
@@ -66,13 +70,15 @@ class Builder:
         for record in objects:
             if record.class_name == GRAPH_CLASS:
                 self._graphs.fill_graph(self.value(record), record)
-        return self.value(root)
+        return [self.value(root) for root in roots]
 
     def _empty(self, record: Record) -> Any:
         if isinstance(record, TensorRecord):
             return record.array
         if isinstance(record, StorageRecord):
             return record.array.view(Storage)
+        if isinstance(record, VecRecord):
+            return []
         if isinstance(record, TableRecord):
             return [] if _is_list(record) else {}
         if isinstance(record, FunctionRecord):
@@ -86,10 +92,15 @@ class Builder:
             return None  # an Edge is made whole, when its two nodes are there
         known = class_of(record.class_name)
         if known is not None:
-            return known.__new__(known)
-        fields = record.items[0]
-        names = {key for key in fields.items[0::2] if isinstance(key, str)} if isinstance(
-            fields, TableRecord) else set()
+            made = known.__new__(known)
+            made._holders = 1  # as far as can be told
+            return made
+        if not isinstance(record.payload, TableRecord):
+            raise T7Error(
+                f"{record.class_name} is not known here and stores itself in a form of its own: after "
+                "its name stands no table of fields", record.offset,
+            )
+        names = set(record.fields())
         kind = UnknownModule if {"_type", "output", "gradInput"} <= names else UnknownObject
         return kind(record.class_name, version=record.version)
 
@@ -97,7 +108,7 @@ class Builder:
         """Raise T7Error where two objects have one table of fields: each is looked through."""
         seen: set[int] = set()
         for record in objects:
-            fields = record.items[0]
+            fields = record.payload
             if isinstance(fields, TableRecord) and not _is_plain(self.value(record)):
                 if id(fields) in seen:
                     raise T7Error(f"{record.class_name} shares its table of fields", record.offset)
@@ -131,9 +142,10 @@ class Builder:
                     raise T7Error(f"{record.class_name}: tables that never end", record.offset)
                 continue
             try:
-                complete(module, record, self.value(record.items[0]), self._limits)
+                complete(module, record, self.value(record.payload), self._limits)
                 if isinstance(module, gModule):
                     self._graphs.network(module, record)
+                self._limits.check_walk(module, record.offset)
             except T7Error:
                 raise
             except _SPOILT as error:
@@ -141,6 +153,8 @@ class Builder:
                     f"{record.class_name} cannot be made of what the file holds: "
                     f"{type(error).__name__}: {error}", record.offset,
                 ) from error
+        for record in held.values():
+            check_whole(self.value(record), record)
         settle_types([self.value(record) for record in held.values()])
 
     def _inside_out(self, modules: list[ObjectRecord]) -> Iterable[ObjectRecord]:
@@ -182,7 +196,7 @@ class Builder:
 
         Each comes with whether the module runs it (``modules``, the nodes of a network).
         """
-        fields = record.items[0]
+        fields = record.payload
         found: list[tuple[Any, bool]] = []
         for name, item in fields.pairs() if isinstance(fields, TableRecord) else ():
             entries = item.items[1::2] if isinstance(item, TableRecord) else [item]
@@ -208,12 +222,19 @@ _SPOILT: tuple[type[Exception], ...] = (
 Value = Union[None, bool, int, float, str, bytes, list, dict, Any]
 
 
+def is_known(class_name: str) -> bool:
+    """Tell whether objects of this class become something else than records."""
+    return class_name in (*NODE_CLASSES, GRAPH_CLASS, EDGE_CLASS) or class_of(class_name) is not None
+
+
 def _is_plain(value: Any) -> bool:
     """Tell whether an object is a record that nothing looks into."""
     return isinstance(value, UnknownObject) and not isinstance(value, State)
 
 
 def _is_list(record: TableRecord) -> bool:
-    """Tell whether the keys are 1, 2, … n."""
+    """Tell whether a table is a list: its keys are 1, 2, … n."""
+    if isinstance(record, HashRecord):
+        return False
     keys = record.items[0::2]
     return all(type(key) is int for key in keys) and set(keys) == set(range(1, len(keys) + 1))

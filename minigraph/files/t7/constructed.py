@@ -14,6 +14,7 @@ import numpy as np
 
 from minigraph import nn
 from minigraph.errors import T7Error
+from minigraph.files.t7.activations import as_written
 from minigraph.files.t7.values import Storage
 from minigraph.nn.state import State
 from minigraph.tensors import TENSOR_TYPES
@@ -58,50 +59,56 @@ def save_bottle(module: Any) -> Fields:
     }
 
 
-def save_mixture(module: Any) -> Fields:
-    fields: Fields = {name: empty(module) for name in ("_gaterView", "_expert", "_expertView", "_sum")}
-    fields |= {"size": sizes(), "batchSize": 0, "backwardSetup": False}
-    fields["gradInput"] = [empty(module), []]
-    if module.dim is not None:
-        fields |= {"size2": sizes(), "_expertView2": empty(module)}
-        fields["gradInput"] = [empty(module), empty(module)]
-    return fields
-
-
 def save_partial(module: Any) -> Fields:
     lookup: Any = nn.LookupTable.__new__(nn.LookupTable)
     vars(lookup).update(
         weight=module.weight, gradWeight=module.gradWeight, paddingValue=0, maxNorm=None,
         normType=None, shouldScaleGradByFreq=False,
     )
-    lookup._setType(module._type)
     tables = nn.ParallelTable().add(nn.Identity()).add(lookup)
     columns = np.arange(1, module.outputsize + 1).astype(module.dtype)
     chosen = columns if module.partition is None else columns[module.partition]
-    network = nn.Sequential().add(tables).add(nn.MM(False, True))
-    for part in network.listModules():
-        part._setType(module._type)
+    network = part(module, nn.Sequential().add(tables).add(nn.MM(False, True)))
     return {"network": network, "allcolumns": columns, "partition": chosen}
 
 
 def save_crelu(module: Any) -> Fields:
     inner: nn.Container = nn.ConcatTable().add(nn.Identity()).add(nn.MulConstant(-1))
-    parts: list[nn.Module] = [inner, nn.JoinTable(2), nn.ReLU(module.inplace)]
-    for part in (*inner.listModules(), *parts[1:]):
-        part._setType(module._type)
-    return {"modules": parts}
+    parts = [inner, nn.JoinTable(2), nn.ReLU(module.inplace)]
+    return {"modules": [part(module, entry) for entry in parts]}
 
 
 def save_weight_norm(module: Any) -> Fields:
     inner = module.modules[0]
-    fields: Fields = {"weight": inner.weight, "gradWeight": inner.gradWeight}
+    fields: Fields = {
+        "weightSize": sizes(*inner.weight.shape), "weight": inner.weight, "gradWeight": inner.gradWeight,
+    }
     if module.bias is not None:
         fields |= {"bias": inner.bias, "gradBias": inner.gradBias}
     rows, rest = module.v.shape
     shape = list(inner.weight.shape)
     shape.insert(0, shape.pop(module.outputDim - 1))
     fields |= {"otherDims": rest, "viewIn": sizes(rows, rest), "viewOut": sizes(*shape)}
-    return fields | {"_norm": empty(module, rows), "_scale": empty(module, rows)}
+    return fields | {"_norm": empty(module, rows, 1), "_scale": empty(module, rows, 1)}
+
+
+def save_convert(module: Any) -> Fields:
+    """Torch makes the layer that converts at the first forward."""
+    source, target = module.inputShape, module.outputShape
+    fields: Fields = {
+        "inputBatchDim": source.index("b") + 1, "outputBatchDim": target.index("b") + 1, "modules": [],
+    }
+    if source == "b*":
+        return {**fields, "nInputDim": -1, "nOutputDim": -1, "transposition": True}
+    fields |= {"nInputDim": len(source), "nOutputDim": len(target)}
+    if len(source) == len(target):
+        fields["transposition"] = set(source) == set(target)
+    return fields
+
+
+def save_criterion_table(module: Any) -> Fields:
+    """Its gradient is a table of its criterion's, and that very tensor, from the first."""
+    return {"gradInput": [as_written(module.criterion, "gradInput", empty(module))]}
 
 
 def save_index_linear(module: Any) -> Fields:
@@ -112,7 +119,6 @@ def save_index_linear(module: Any) -> Fields:
     running = {"cumSumSizes": [], "keys": [], "gradWeight": [], "counter": 1}
     return {
         **fields, "running": running, "sizesCache": [], "cumSumSizesCache": [],
-        "weightDecay": module.weightDecay,
     }
 
 
@@ -140,6 +146,21 @@ def save_shuffle(module: Any) -> Fields:
     return {"upscaleFactor": module.scaleFactor, "upscaleFactorSquared": module.scaleFactor**2}
 
 
+def part(module: State, made: Any) -> Any:
+    """Return a module that Torch builds into ``module``, in its type."""
+    for inner in made.listModules():
+        inner._setType(module._type)
+    return made
+
+
+def refused(reason: str) -> Callable[[Any], Fields]:
+    """Return a ``save`` that raises T7Error."""
+    def save(module: Any) -> Fields:
+        raise T7Error(reason)
+
+    return save
+
+
 def made(**fields: Any) -> Callable[[Any], Fields]:
     """Return a ``save`` of fields that do not depend on the module; callables make a new value."""
     return lambda module: {
@@ -159,6 +180,3 @@ def no_entries(module: Any) -> list[Any]:
     """Return an empty table."""
     return []
 
-
-def four_sizes(module: Any) -> Storage:
-    return sizes(0, 0, 0, 0)

@@ -12,9 +12,13 @@ import numpy as np
 
 from minigraph.errors import T7Error
 from minigraph.memory import Relocation
+from minigraph.nn import Container
 from minigraph.nn.state import State
 
 _DEEPEST_TABLE = 40
+
+#: Modules that a walk through a network of a file meets, at most: one that is held twice is met twice.
+MOST_MET = 1_000_000
 
 
 class Limits:
@@ -25,6 +29,7 @@ class Limits:
         self._left = 20 * entries + 20_000
         self.zeros = Relocation(np.zeros_like)
         self._derived: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._met: dict[int, int] = {}
 
     def spend(self, steps: int, offset: int) -> None:
         """Take note of ``steps`` of work; T7Error when they are more than the file can need."""
@@ -54,6 +59,13 @@ class Limits:
             if depth > _DEEPEST_TABLE:
                 return False
         return True
+
+    def check_walk(self, module: State, offset: int) -> None:
+        """Raise T7Error where a walk through a container, those in it known already, would never end."""
+        inside = module.modules if isinstance(module, Container) else []
+        met = self._met[id(module)] = 1 + sum(self._met.get(id(inner), 1) for inner in inside)
+        if met > MOST_MET:
+            raise T7Error(f"modules that hold each other in more than {MOST_MET} ways", offset)
 
     def charge_copy(self, module: State, offset: int) -> None:
         """Take note that ``module`` and all that it holds will be copied."""

@@ -8,6 +8,7 @@ Source: https://github.com/torch/nn, the versions of each file
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,13 @@ def load_lookup(module: Any, fields: Fields, record: Any, limits: Limits) -> Non
 def load_crelu(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     fields.setdefault("nInputDims", 3)  # its first version knew planes only
     fields.setdefault("inplace", False)
+
+
+def load_cross_entropy(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
+    """What was set at nll counts, unless sizeAverage was set after the last pass."""
+    mean = fields.pop("sizeAverage", None)
+    if mean != fields.pop("oldSizeAverage", mean):
+        fields["nll"].sizeAverage = mean
 
 
 def load_transpose(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
@@ -117,11 +125,28 @@ def load_margins(module: Any, fields: Fields, record: Any, limits: Limits) -> No
 
 
 def load_dropout(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
+    """What a file does not say is nil to Torch: evaluation, and the first version's scaling."""
     module.train = bool(fields.get("train", False))
+    if isinstance(module, nn.Dropout):
+        fields.setdefault("v2", False)
+
+
+def load_noise(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
+    module.train = fields.get("train", True) is not False
+
+
+def load_upsampling(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
+    for name in ("inputSize", "outputSize"):
+        fields[name] = [int(size) for size in fields.get(name, [0] * 5)[:5]]
 
 
 def load_parallel(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
     fields["repeatTarget"] = bool(fields.get("repeatTarget", False))
+
+
+def load_layer_norm(module: Any, fields: Fields, record: Any, limits: Limits) -> None:
+    """The number of outputs stands at the layer that repeats the means."""
+    fields["nOutput"] = fields["modules"][0].modules[1].modules[1].nfeatures
 
 
 def finish_convert(module: Any, record: Any, limits: Limits) -> None:
@@ -135,17 +160,28 @@ def finish_joining(module: Any, record: Any, limits: Limits) -> None:
     module._arguments = (tuple(vars(module)[name] for name in names if name in vars(module)), {})
 
 
+def finish_map(module: Any, record: Any, limits: Limits) -> None:
+    """In the file its copies have tensors of their own on the storages of the first."""
+    for copied in module.modules[1:] if module.shared else ():
+        copied.share(module.modules[0], "weight", "bias", "gradWeight", "gradBias")
+
+
 def finish_matrix(module: Any, record: Any, limits: Limits) -> None:
-    _array(module, "weight", record, 2)
+    if "weight" in vars(module):
+        _array(module, "weight", record, 2)
 
 
 def finish_weight_norm(module: Any, record: Any, limits: Limits) -> None:
-    """Newer files leave the inner module's weight out: it follows from v and g."""
-    inner = module.modules[0]
+    """Torch leaves the inner module's weight out: it follows from v and g."""
+    inner: Any = module.modules[0]
+    shape = vars(module).pop("weightSize", None)
     v, g = _array(module, "v", record, 2), _array(module, "g", record, 1, 2)
-    module.g = g.reshape(-1)
-    module.gradG = limits.zeros(module.g) if module.gradG is None else module.gradG.reshape(-1)
+    module.g = g.reshape(-1, 1)
+    module.gradG = limits.zeros(module.g) if module.gradG is None else module.gradG.reshape(-1, 1)
     if module.gradV is None or module.gradV.shape != v.shape:
         module.gradV = limits.zeros(v)
     if not isinstance(getattr(inner, "weight", None), np.ndarray):
-        raise T7Error("nn.WeightNorm: the weight of its module is not in the file", record.offset)
+        if not isinstance(shape, tuple) or math.prod(shape) != v.size or min(shape) < 0:
+            raise T7Error("nn.WeightNorm: the weight of its module is not in the file", record.offset)
+        inner.weight, inner.gradWeight = np.empty(shape, v.dtype), np.zeros(shape, v.dtype)
+        module.updateWeight()

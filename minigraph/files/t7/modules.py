@@ -9,25 +9,26 @@ Source: the constructors of https://github.com/torch/nn
 
 from __future__ import annotations
 
+import inspect
+from functools import lru_cache
 from typing import Any, Sequence
 
 import numpy as np
 
 from minigraph.errors import T7Error
 from minigraph.files.registry import is_method
+from minigraph.files.t7.activations import note_loaded
 from minigraph.files.t7.layouts import layout_of
 from minigraph.files.t7.limits import Limits
 from minigraph.files.t7.reader import ObjectRecord
 from minigraph.files.t7.types import TENSORS, cpu_type
-from minigraph.files.t7.values import Storage
+from minigraph.files.t7.values import KEPT, Storage, UnknownObject
 from minigraph.memory import Relocation
-from minigraph.nn import Container, Module, gModule
-from minigraph.nn.state import State, _replace
+from minigraph.nn import Container, Criterion, Module, gModule
+from minigraph.nn.state import State, replace_arrays
 from minigraph.tables import leaves
 from minigraph.tensors import TENSOR_TYPES
 
-#: Where a module keeps what it was loaded with and does not use: its Torch class and fields.
-KEPT = "_torch"
 # Fields of a network that are made anew from its nodes.
 WIRING = (
     "fg", "bg", "innode", "outnode", "forwardnodes", "backwardnodes", "nInputs", "modules", "verbose",
@@ -59,16 +60,17 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
     kept: dict[str, Any] = {}
     for attribute in buffers:
         setattr(module, attribute, None)
-    for attribute in layout.optional:
+    for attribute, value in {**dict.fromkeys(layout.optional), **layout.ignored}.items():
         if getattr(module, attribute, None) is None:
-            setattr(module, attribute, None)
+            setattr(module, attribute, value)
     for field, value in stored.items():
         attribute = ours.get(field, field)
         if field in layout.derived:
             continue
         tree = limits.is_tree(value, record.offset)
         if attribute in ("output", "gradInput"):
-            setattr(module, attribute, _activation(value) if tree else None)
+            number = isinstance(value, (int, float)) and isinstance(module, Criterion)
+            setattr(module, attribute, value if number else _activation(value) if tree else None)
             if tree and getattr(module, attribute) is None:
                 kept[field] = value
         elif isinstance(module, gModule) and field in WIRING:
@@ -82,13 +84,29 @@ def complete(module: State, record: ObjectRecord, fields: Any, limits: Limits) -
             raise T7Error(f"{record.class_name} has a field {field!r:.80} that it cannot have", record.offset)
         else:
             setattr(module, attribute, _attribute(value, record))
+    cls: Any = type(module)
+    unsaid = {
+        attribute: value for attribute, value in _defaults(cls).items()
+        if attribute not in layout.absent and not hasattr(module, attribute)
+    }
+    vars(module).update(unsaid)
     if isinstance(module, Container) and not isinstance(module, gModule):
         _check_modules(module, record)
-    if record.class_name != module.typename() or kept:
-        setattr(module, KEPT, {"class": record.class_name, "fields": kept})
+    if record.class_name != module.typename() or kept or unsaid:
+        setattr(module, KEPT, {"class": record.class_name, "fields": kept, "unsaid": unsaid})
     if layout.finish is not None:
         layout.finish(module, record, limits)
     _add_gradients(module, limits)
+    note_loaded(module)
+
+
+@lru_cache(None)
+def _defaults(cls: Any) -> dict[str, Any]:
+    """Return what a layer of ours is where an older file does not say: its constructor's defaults."""
+    if not cls.__module__.startswith("minigraph.nn"):
+        return {}
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return {p.name: p.default for p in parameters if type(p.default) in (bool, int, float)}
 
 
 def _type_of_arrays(fields: dict[str, Any]) -> str:
@@ -101,11 +119,9 @@ def _type_of_arrays(fields: dict[str, Any]) -> str:
 
 
 def _activation(value: Any) -> Any:
-    """Return an output, or ``None`` where Torch keeps an empty tensor or table."""
+    """Return an output, or ``None`` where Torch keeps an empty tensor, an empty table or a number."""
     found = [leaf for _, leaf in leaves(value)] if not isinstance(value, dict) else []
     empty = [leaf for leaf in found if not isinstance(leaf, np.ndarray) or leaf.size == 0]
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
     return None if empty or not found else value
 
 
@@ -121,11 +137,25 @@ def _attribute(value: Any, record: ObjectRecord) -> Any:
 def _check_modules(module: Any, record: ObjectRecord) -> None:
     """Raise T7Error unless ``modules`` is a list of modules."""
     held = vars(module).setdefault("modules", [])
-    if not isinstance(held, list) or not all(isinstance(entry, Module) for entry in held):
-        raise T7Error(
-            f"{record.class_name} holds something else than modules (a class that is not known "
-            "and stores no fields of a module?)", record.offset,
-        )
+    wrong = f"{record.class_name} holds something else than modules"
+    if not isinstance(held, list):
+        raise T7Error(f"{wrong}: {held!r:.80}", record.offset)
+    for number, entry in enumerate(held, 1):
+        if isinstance(entry, UnknownObject) and not isinstance(entry, Module):
+            raise T7Error(
+                f"{wrong}: modules[{number}] is of the class {entry.class_name}, which is not known here and "
+                "has none of a module's fields; mg.files.register takes a class of that name",
+                record.offset,
+            )
+        if not isinstance(entry, Module):
+            raise T7Error(f"{wrong}: modules[{number}] is {entry!r:.80}", record.offset)
+
+
+def check_whole(module: State, record: ObjectRecord) -> None:
+    """Raise T7Error where the file and what holds the module left out what it cannot run without."""
+    for name in layout_of(type(module)).needs:
+        if not hasattr(module, name):
+            raise T7Error(f"{record.class_name} has no {name}", record.offset)
 
 
 def _add_gradients(module: State, limits: Limits) -> None:
@@ -143,6 +173,6 @@ def settle_types(modules: Sequence[Any]) -> None:
     """Turn half-precision modules to float, the least that modules compute in."""
     half = [module for module in modules if getattr(module, "_type", "") == "torch.HalfTensor"]
     float32 = np.dtype(np.float32)
-    _replace(half, Relocation(lambda a: a.astype(float32), lambda a: a.dtype == np.float16))
+    replace_arrays(half, Relocation(lambda a: a.astype(float32), lambda a: a.dtype == np.float16))
     for module in half:
         module._setType("torch.FloatTensor")

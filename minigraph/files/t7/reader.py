@@ -54,6 +54,18 @@ class TableRecord(Record):
         return list(zip(self.items[0::2], self.items[1::2]))
 
 
+class HashRecord(TableRecord):
+    """A ``tds.Hash``: a table that is a dict whatever its keys are."""
+
+    __slots__ = ()
+
+
+class VecRecord(Record):
+    """A ``tds.Vec``: ``items`` are its entries."""
+
+    __slots__ = ()
+
+
 class ObjectRecord(Record):
     """An object of a class that stores itself as one value, as a rule a table of its fields."""
 
@@ -63,9 +75,14 @@ class ObjectRecord(Record):
         super().__init__(offset)
         self.class_name, self.version = class_name, version
 
+    @property
+    def payload(self) -> Any:
+        """What the object stores: the last of what stands in the file (``nn.GPU`` puts a header first)."""
+        return self.items[-1]
+
     def fields(self) -> dict[str, Any]:
         """Return the fields as they stand in the file; T7Error unless it is a table of names."""
-        payload = self.items[0]
+        payload = self.payload
         if not isinstance(payload, TableRecord):
             raise T7Error(f"{self.class_name} holds no table of fields", self.offset)
         return {key: value for key, value in payload.pairs() if isinstance(key, str)}
@@ -115,8 +132,15 @@ class FunctionRecord(Record):
     __slots__ = ()
 
 
+#: The classes of package tds: the number of entries as a long, then each: of a Hash a key and a value.
+_COLLECTIONS: dict[str, tuple[type[Record], int]] = {"tds.Hash": (HashRecord, 2), "tds.Vec": (VecRecord, 1)}
+
+
 class Reader:
-    """Reads one value and all below it from ``stream``; ``records`` lists the objects in order."""
+    """Reads values and all below them from ``stream``; ``records`` lists the objects in order.
+
+    ``open_objects`` are those of a class that are being read: innermost last.
+    """
 
     def __init__(self, stream: Stream, referenced: bool, skip_functions: bool) -> None:
         self._stream = stream
@@ -124,6 +148,7 @@ class Reader:
         self._skip_functions = skip_functions
         self._known: dict[int, Record] = {}
         self.records: list[Record] = []
+        self.open_objects: list[ObjectRecord] = []
 
     def read(self) -> Any:
         """Return the value: None, bool, int, float, str, bytes or a record."""
@@ -134,6 +159,8 @@ class Reader:
             if not missing:
                 if isinstance(record, TensorRecord):
                     record.finish()
+                elif isinstance(record, ObjectRecord):
+                    self.open_objects.pop()
                 continue
             stack.append((record, missing - 1))
             value, parts = self._begin()
@@ -189,6 +216,16 @@ class Reader:
             )
         return TableRecord(start), 2 * size
 
+    def _collection(self, kind: type[Record], start: int, width: int) -> tuple[Record, int]:
+        """Read the size of a tds.Hash or tds.Vec; ``width`` values make one of its entries."""
+        size = self._stream.read_long()
+        if not 0 <= size <= self._stream.left() // (width * self._stream.smallest):
+            self._stream.fail(
+                f"a collection of {size} entries, but {self._stream.left()} bytes are left in the file",
+                start,
+            )
+        return kind(start), width * size
+
     def _object(self, start: int) -> tuple[Record, Optional[int]]:
         stream = self._stream
         name = stream.read_bytes(stream.read_int())
@@ -202,8 +239,11 @@ class Reader:
             return StorageRecord(start, stream.read_array(STORAGES[class_name], stream.read_long())), None
         if class_name in TENSORS:
             return TensorRecord(start, TENSORS[class_name], stream), 1
-        number = 0 if version is None else int(float(version[1]))
-        return ObjectRecord(start, class_name, number), 1
+        if class_name in _COLLECTIONS:
+            return self._collection(_COLLECTIONS[class_name][0], start, _COLLECTIONS[class_name][1])
+        record = ObjectRecord(start, class_name, 0 if version is None else int(float(version[1])))
+        self.open_objects.append(record)
+        return record, 2 if class_name == "nn.GPU" else 1
 
     def _function(self, start: int) -> Record:
         if not self._skip_functions:

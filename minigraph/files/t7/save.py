@@ -9,22 +9,24 @@ Source: https://github.com/torch/torch7/blob/master/File.lua
 from __future__ import annotations
 
 import math
-import os
-from typing import Any, Iterator, Optional, Union
+from typing import Any, Iterator, Optional
 
 import numpy as np
 
+from minigraph import nn
 from minigraph.errors import ArgumentError, T7Error
-from minigraph.files.atomic import replacing
+from minigraph.files.atomic import AnyPath, replacing
+from minigraph.files.t7.activations import Activation
 from minigraph.files.t7.fields import class_and_fields
 from minigraph.files.t7.nodes import NodeWriter
 from minigraph.files.t7.sinks import AsciiSink, BinarySink, Sink
-from minigraph.files.t7.types import BOOLEAN, NAMES, NIL, NUMBER, STRING, TABLE, TORCH
+from minigraph.files.t7.types import BOOLEAN, NAMES, NIL, NUMBER, STRING, TABLE, TENSORS, TORCH
 from minigraph.files.t7.values import Key, Storage, UnknownObject
 from minigraph.graph import Edge, Graph, Node
 from minigraph.memory import address, root
 from minigraph.nesting import retold
 from minigraph.nn.state import State
+from minigraph.tables import is_table, refuse_mask
 
 Parts = Iterator[tuple[Any, Optional[str]]]
 
@@ -33,7 +35,7 @@ _MOST_INT = 2**31 - 1
 
 @retold
 def save_t7(
-    path: Union[str, "os.PathLike[str]"], obj: Any, mode: str = "binary", referenced: bool = True
+    path: AnyPath, obj: Any, mode: str = "binary", referenced: bool = True
 ) -> None:
     """Write ``obj`` to ``path`` so that Torch7's ``torch.load`` reads it.
 
@@ -105,7 +107,9 @@ class Writer:
             sink.write_string(data)
         elif isinstance(value, np.ndarray):
             return self._array(value)
-        elif isinstance(value, (list, tuple)) and not isinstance(value, Edge):
+        elif isinstance(value, Activation):
+            return self._activation(value)
+        elif is_table(value) and not isinstance(value, Edge):
             return self._table(value, [
                 (i, entry) for i, entry in enumerate(value, 1) if entry is not None
             ])
@@ -131,8 +135,23 @@ class Writer:
         self._alive.append(alive)
         return True
 
-    def _table(self, value: Any, pairs: list[tuple[Any, Any]]) -> Parts:
-        if not self._start(TABLE, id(value), value):
+    def _activation(self, slot: Activation) -> Parts:
+        """Write what one attribute of a module holds, on storages of its own and of the module's type."""
+        module, path, value = slot
+        identity = (id(module), *path)
+        if isinstance(value, np.ndarray):
+            kept = isinstance(module, nn.Copy) or module._type not in TENSORS
+            dtype = _plain(value).dtype if kept else TENSORS[module._type]
+            return self._array(np.array(value, dtype, order="C", subok=False), identity)
+        if not is_table(value):
+            return self._begin(value)
+        return self._table(value, [
+            (i, Activation(module, (*path, i), entry))
+            for i, entry in enumerate(value, 1) if entry is not None
+        ], identity)
+
+    def _table(self, value: Any, pairs: list[tuple[Any, Any]], identity: Any = None) -> Parts:
+        if not self._start(TABLE, identity or id(value), value):
             return iter(())
         _check_int(len(pairs), "a table")
         self._sink.write_int(len(pairs))
@@ -156,17 +175,19 @@ class Writer:
         if not self._start(TORCH, self._nodes.identity(value), value):
             return iter(())
         self._class(class_name, version)
+        if class_name == "nn.GPU":  # its reader wants to know the device first
+            return iter([([value._type, value.device], None), (fields, None)])
         return iter([(fields, None)])
 
     def _class(self, name: str, version: int = 1) -> None:
         if version > 0:
             self._sink.write_string(b"V %d" % version)
-        self._sink.write_string(name.encode("utf-8"))
+        self._sink.write_string(name.encode("utf-8", "surrogatepass"))
 
-    def _array(self, array: np.ndarray) -> Parts:
+    def _array(self, array: np.ndarray, identity: Any = None) -> Parts:
         if isinstance(array, Storage):
             return self._storage(_plain(array))
-        if not self._start(TORCH, id(array), array):
+        if not self._start(TORCH, identity or id(array), array):
             return iter(())
         plain = _plain(array)
         self._alive.append(plain)
@@ -212,6 +233,7 @@ def _key(key: Any) -> Any:
 
 def _plain(array: np.ndarray) -> np.ndarray:
     """Return the array itself if it lies on its owner as a tensor lies on a storage, else a copy."""
+    refuse_mask(array, "an array to be saved")
     dtype = np.dtype(np.uint8) if array.dtype == np.bool_ else array.dtype.newbyteorder("=")
     if dtype not in NAMES:
         raise T7Error(f"Torch7 has no tensors of {array.dtype}")

@@ -14,9 +14,11 @@ from typing import BinaryIO, NoReturn, Union
 import numpy as np
 
 from minigraph.errors import T7Error
+from minigraph.files.headroom import check_room
 
 _INT, _DOUBLE = struct.Struct("<i"), struct.Struct("<d")
 _TOKEN = re.compile(rb"[ \t\r\n]*([^ \t\r\n]{1,64})(?![^ \t\r\n])")
+_REST = re.compile(rb"[ \t\r\n]*\Z")
 _NEWLINE = 10
 # Tokens turned into numbers at a time: each costs some 100 bytes while it is a Python object.
 _CHUNK = 1 << 16
@@ -38,6 +40,10 @@ class BinaryStream:
     def left(self) -> int:
         """Return the number of bytes not yet read."""
         return self._size - self.position
+
+    def ended(self) -> bool:
+        """Tell whether nothing is left to read."""
+        return not self.left()
 
     def fail(self, message: str, position: int = -1) -> NoReturn:
         """Raise T7Error at the current byte, or at ``position``."""
@@ -81,6 +87,7 @@ class BinaryStream:
         stored = self._long if dtype == np.int64 else dtype.newbyteorder("<")
         if not 0 <= count <= self.left() // stored.itemsize:
             self.fail(f"a storage of {count} elements, but {self.left()} bytes are left in the file")
+        check_room(count * stored.itemsize, lambda words: T7Error(f"a storage needs {words}", self.position))
         array = np.empty(count, stored)
         if count and self._file.readinto(array.data.cast("B")) != array.nbytes:  # type: ignore[attr-defined]
             self.fail("a storage: the file ends early")
@@ -94,12 +101,19 @@ class AsciiStream:
     smallest = 2
 
     def __init__(self, file: BinaryIO) -> None:
+        size = file.seek(0, os.SEEK_END)
+        check_room(size, lambda words: T7Error(f"the file needs {words}", 0))
+        file.seek(0)
         self._data = file.read()
         self.position = 0
 
     def left(self) -> int:
         """Return the number of bytes not yet read."""
         return len(self._data) - self.position
+
+    def ended(self) -> bool:
+        """Tell whether nothing but white space is left to read."""
+        return _REST.match(self._data, self.position) is not None
 
     def fail(self, message: str, position: int = -1) -> NoReturn:
         """Raise T7Error at the current byte, or at ``position``."""

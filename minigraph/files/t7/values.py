@@ -9,6 +9,10 @@ import numpy as np
 from minigraph.errors import StateError
 from minigraph.nn.module import Module
 
+#: Where a module keeps what it was loaded with and does not use: its Torch class and fields, and what
+#: the file does not say (it says it again only where that was changed).
+KEPT = "_torch"
+
 
 class Storage(np.ndarray):
     """A Torch storage that stands by itself in a file: a 1-d array, sharing memory with its tensors.
@@ -52,6 +56,10 @@ class UnknownObject:
 
     def __init__(self, class_name: str, fields: Any = None, version: int = 1) -> None:
         self.class_name, self.fields, self.version = class_name, fields, version
+
+    def __getattr__(self, name: str) -> NoReturn:
+        known = vars(self).get("class_name", "this")
+        raise AttributeError(f"{known} is of a class that is not known here: it has no {name!r}")
 
     def __repr__(self) -> str:
         names = ", ".join(map(str, self.fields)) if isinstance(self.fields, dict) else ""

@@ -13,6 +13,7 @@ from minigraph.nn.convolution.dense import Convolution
 from minigraph.nn.convolution.full import FullConvolution
 from minigraph.nn.convolution.weights import Weighted
 from minigraph.random import generator, randperm, uniform
+from minigraph.tables import refuse_mask
 from minigraph.tensors import TENSOR_TYPES, getdefaulttensortype
 
 
@@ -65,6 +66,7 @@ class Mapped(Weighted, Columns):
 
     def __init__(self, conMatrix: Any, kW: int, kH: int, dW: int = 1, dH: int = 1) -> None:
         super().__init__()
+        refuse_mask(conMatrix, "conMatrix")
         self.connTable = np.array(conMatrix, self.dtype)
         if self.connTable.ndim != 2 or self.connTable.shape[1] != 2 or not self.connTable.size:
             raise ArgumentError(

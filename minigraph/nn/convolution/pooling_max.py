@@ -171,6 +171,8 @@ class VolumetricMaxPooling(MaxPooling):
     Source: https://github.com/torch/nn/blob/master/doc/convolution.md#nn.VolumetricMaxPooling
     """
 
+    _torchVersion = 2
+
     _axes = ("T", "H", "W")
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Layers that are a linear map along each axis: two matrix products for a whole batch."""
+"""Layers that are a linear map along each axis: a matrix product for each, of a whole batch."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 
@@ -11,27 +11,36 @@ from minigraph.nn.convolution.gathered import adaptive_ranges
 from minigraph.nn.convolution.geometry import Sizes, Sliding
 
 
+def apply_maps(maps: Sequence[np.ndarray], x: np.ndarray, out: np.ndarray) -> None:
+    """Multiply each of the last axes of ``x`` by its matrix, into ``out``."""
+    axis = x.ndim - 1
+    x = np.matmul(x, maps[-1].T)
+    for matrix in maps[-2::-1]:
+        axis -= 1
+        rows = np.matmul(matrix, x.reshape(*x.shape[: axis + 1], -1))
+        x = rows.reshape(*x.shape[:axis], len(matrix), *x.shape[axis + 1 :])
+    out[...] = x
+
+
 class Separable(Sliding):
-    """Base: output ``= V x Hᵀ`` for every plane ``x``, with ``V, H = self._maps(size)``."""
+    """Base: each axis of a plane is multiplied by a matrix of its own, ``self._maps(size)``."""
 
     def _maps(self, size: Sizes) -> list[np.ndarray]:
-        """Return the matrices ``(output size, input size)`` along height and width."""
+        """Return the matrices ``(output size, input size)`` along each axis."""
         raise TypeError(f"{self.typename()} does not define _maps(size)")
 
     def updateOutput(self, input: Any) -> np.ndarray:
         x = self._planes(input)
-        vertical, horizontal = self._maps(x.shape[2:])
-        size = (x.shape[1], len(vertical), len(horizontal))
-        out = self._shaped("output", np.asarray(input), size)
-        np.matmul(vertical, np.matmul(x, horizontal.T), out=out)
+        maps = self._maps(x.shape[2:])
+        size = (x.shape[1], *map(len, maps))
+        apply_maps(maps, x, self._shaped("output", np.asarray(input), size))
         return self.output
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:
         x = self._planes(input)
         g = self._planes(gradOutput, what="gradOutput")
-        vertical, horizontal = self._maps(x.shape[2:])
-        gradInput = self._shaped("gradInput", np.asarray(input), x.shape[1:])
-        np.matmul(vertical.T, np.matmul(g, horizontal), out=gradInput)
+        maps = [matrix.T for matrix in self._maps(x.shape[2:])]
+        apply_maps(maps, g, self._shaped("gradInput", np.asarray(input), x.shape[1:]))
         return self.gradInput
 
 

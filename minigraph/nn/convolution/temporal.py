@@ -108,7 +108,7 @@ class TemporalConvolution(Temporal):
         count = self._count(x.shape[1])
         self._columns = resize(self._columns, (len(g), self.weight.shape[1]), self.dtype)
         np.dot(g, self.weight, out=self._columns)
-        parts = self._columns.reshape(len(x), count, self.kW, -1)
+        parts = self._columns.reshape(len(x), count, self.kW, self.inputFrameSize)
         frames = self.gradInput.reshape(x.shape)
         for k, where in enumerate(self._slices(count)):
             frames[:, where] += parts[:, :, k]

@@ -1,4 +1,4 @@
-"""Up-sampling: nearest, bilinear, and by moving planes into pixels."""
+"""Up-sampling: nearest, linear along each axis, and by moving planes into pixels."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import numpy as np
 
 from minigraph.errors import ArgumentError, InputError, format_shape
 from minigraph.nn.convolution.geometry import Sizes, Sliding
-from minigraph.nn.convolution.separable import Separable
+from minigraph.nn.convolution.separable import Separable, apply_maps
+from minigraph.nn.module import Module
+from minigraph.tensors import resize
 
 
-def _check_scale(scale: Any, owner: str) -> int:
+def _check_scale(scale: Any, owner: str, what: str = "the scale") -> int:
     if isinstance(scale, bool) or not isinstance(scale, (int, float)) or scale < 1 or scale % 1:
-        raise ArgumentError(f"{owner}: the scale must be a whole number of at least 1, got {scale!r}")
+        raise ArgumentError(f"{owner}: {what} must be a whole number of at least 1, got {scale!r}")
     return int(scale)
 
 
@@ -28,27 +30,37 @@ class SpatialUpSamplingNearest(Sliding):
         super().__init__()
         self.scale_factor = _check_scale(scale, "nn.SpatialUpSamplingNearest")
 
-    def _cells(self, shape: Sizes) -> Sizes:
-        scale = self.scale_factor
-        return (*shape[:2], shape[2], scale, shape[3], scale)
-
     def updateOutput(self, input: Any) -> np.ndarray:
         x = self._planes(input)
-        scale = self.scale_factor
-        size = (x.shape[1], x.shape[2] * scale, x.shape[3] * scale)
-        out = self._shaped("output", np.asarray(input), size)
-        out.reshape(self._cells(x.shape))[...] = x[:, :, :, None, :, None]
+        size = (x.shape[1], *(n * self.scale_factor for n in x.shape[2:]))
+        _repeat(x, self.scale_factor, self._shaped("output", np.asarray(input), size))
         return self.output
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:
         x = self._planes(input)
-        cells = self._planes(gradOutput, what="gradOutput").reshape(self._cells(x.shape))
-        gradInput = self._shaped("gradInput", np.asarray(input), x.shape[1:])
-        np.sum(cells, axis=(3, 5), out=gradInput)
+        g = self._planes(gradOutput, what="gradOutput")
+        _sum_cells(g, self.scale_factor, self._shaped("gradInput", np.asarray(input), x.shape[1:]))
         return self.gradInput
 
     def __repr__(self) -> str:
         return f"{self.typename()}({self.scale_factor})"
+
+
+def _cells(large: np.ndarray, scale: int) -> np.ndarray:
+    """View ``(B, C, n*scale, …)`` as ``(B, C, n, scale, …)``."""
+    sizes = [size for n in large.shape[2:] for size in (n // scale, scale)]
+    return large.reshape(*large.shape[:2], *sizes)
+
+
+def _repeat(x: np.ndarray, scale: int, out: np.ndarray) -> None:
+    """Write each entry of the planes ``x`` ``scale`` times along every axis."""
+    apart: tuple[Any, ...] = (..., *(slice(None), None) * (x.ndim - 2))
+    _cells(out, scale)[...] = x[apart]
+
+
+def _sum_cells(g: np.ndarray, scale: int, out: np.ndarray) -> None:
+    """Undo ``_repeat`` for a gradient."""
+    np.sum(_cells(g, scale), axis=tuple(range(3, 2 * g.ndim - 2, 2)), out=out)
 
 
 class SpatialUpSamplingBilinear(Separable):
@@ -68,12 +80,13 @@ class SpatialUpSamplingBilinear(Separable):
     def __init__(self, params: Any) -> None:
         super().__init__()
         if isinstance(params, dict):
-            if set(params) != {"oheight", "owidth"} or min(params.values()) < 1:
+            if set(params) != {"oheight", "owidth"}:
                 raise ArgumentError(
-                    "nn.SpatialUpSamplingBilinear: expected {'oheight': H, 'owidth': W} of at "
-                    f"least 1, got {params!r}"
+                    "nn.SpatialUpSamplingBilinear: expected {'oheight': H, 'owidth': W}, "
+                    f"got {params!r}"
                 )
-            self.oheight, self.owidth = int(params["oheight"]), int(params["owidth"])
+            for name, size in params.items():
+                setattr(self, name, _check_scale(size, "nn.SpatialUpSamplingBilinear", name))
         else:
             self.scale_factor = _check_scale(params, "nn.SpatialUpSamplingBilinear")
 
@@ -82,8 +95,6 @@ class SpatialUpSamplingBilinear(Separable):
             wanted = [n * self.scale_factor for n in size]
         else:
             wanted = [int(n) for n in (self.oheight, self.owidth) if n is not None]
-        if tuple(wanted) == tuple(size):
-            return [np.eye(n, dtype=self.dtype) for n in size]
         return [_interpolation(n, count, self.dtype) for n, count in zip(size, wanted)]
 
     def __repr__(self) -> str:
@@ -103,6 +114,95 @@ def _interpolation(size: int, count: int, dtype: np.dtype) -> np.ndarray:
     matrix[rows, low] = 1 - share
     np.add.at(matrix, (rows, high), share)
     return matrix
+
+
+class UpSampling(Module):
+    """Enlarge the planes of a batch, of images or of volumes: ``UpSampling(scale, 'nearest')``.
+
+    ``params`` is a whole number by which each size is multiplied, or, for ``'linear'``, the
+    output's size, ``{'oheight': H, 'owidth': W}`` (with ``'odepth'`` for volumes). ``mode`` is
+    ``'nearest'`` (the default) or ``'linear'``, also called ``'bilinear'`` and ``'trilinear'``:
+    corners stay corners, as in ``SpatialUpSamplingBilinear``. Input ``(B, C, h, w)`` or
+    ``(B, C, d, h, w)``.
+    Source: https://github.com/torch/nn/blob/master/doc/convolution.md#nn.UpSampling
+    """
+
+    scale_factor: Optional[int] = None
+    odepth: Optional[int] = None
+    oheight: Optional[int] = None
+    owidth: Optional[int] = None
+
+    def __init__(self, params: Any, mode: Optional[str] = None) -> None:
+        super().__init__()
+        if mode not in _MODES:
+            raise ArgumentError(
+                f"nn.UpSampling: the mode must be 'nearest' or 'linear', got {mode!r}"
+            )
+        self.mode = _MODES[mode]
+        if not isinstance(params, dict):
+            self.scale_factor = _check_scale(params, "nn.UpSampling")
+        elif self.mode == "nearest":
+            raise ArgumentError("nn.UpSampling: 'nearest' needs a scale, sizes are for 'linear'")
+        elif not {"oheight", "owidth"} <= set(params) <= {"odepth", "oheight", "owidth"}:
+            raise ArgumentError(
+                "nn.UpSampling: expected {'oheight': H, 'owidth': W}, for volumes also 'odepth', "
+                f"got {params!r}"
+            )
+        else:
+            for name, size in params.items():
+                setattr(self, name, _check_scale(size, "nn.UpSampling", name))
+        # Torch7 keeps the sizes of the last input and output, and reads them again backwards.
+        self.inputSize, self.outputSize = [0] * 5, [0] * 5
+
+    def _wanted(self, size: Sizes) -> list[int]:
+        """Return the sizes of the planes that those of ``size`` become."""
+        if self.scale_factor is not None:
+            return [n * self.scale_factor for n in size]
+        wanted = (self.odepth, self.oheight, self.owidth)[-len(size):]
+        if None in wanted:
+            raise InputError(
+                f"{self!r} knows no output depth for volumes: give it 'odepth'",
+                "input", "(B, C, h, w)", f"{len(size)} axes",
+            )
+        return [n for n in wanted if n is not None]
+
+    def _maps(self, size: Sizes) -> list[np.ndarray]:
+        return [_interpolation(n, count, self.dtype) for n, count in zip(size, self._wanted(size))]
+
+    def updateOutput(self, input: Any) -> np.ndarray:
+        x = self._tensor(input, 4, 5)
+        if 0 in x.shape:
+            raise InputError(
+                f"{self!r} expects an input that is not empty, got shape {format_shape(x.shape)}",
+                "input", "at least one entry", x.shape,
+            )
+        shape = (*x.shape[:2], *self._wanted(x.shape[2:]))
+        self.inputSize[: x.ndim], self.outputSize[: x.ndim] = x.shape, shape
+        self.output = resize(self.output, shape, self.dtype)
+        if self.mode == "nearest":
+            _repeat(x, len(self.output[0, 0]) // x.shape[2], self.output)
+        else:
+            apply_maps(self._maps(x.shape[2:]), x, self.output)
+        return self.output
+
+    def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:
+        x, g = self._tensor(input, 4, 5), self._tensor(gradOutput, what="gradOutput")
+        self.gradInput = resize(self.gradInput, x.shape, self.dtype)
+        if self.mode == "nearest":
+            _sum_cells(g, len(g[0, 0]) // x.shape[2], self.gradInput)
+        else:
+            apply_maps([matrix.T for matrix in self._maps(x.shape[2:])], g, self.gradInput)
+        return self.gradInput
+
+    def __repr__(self) -> str:
+        sizes = [n for n in (self.odepth, self.oheight, self.owidth) if n is not None]
+        size = f"{self.scale_factor}x" if self.scale_factor else "x".join(map(str, sizes))
+        return f"{self.typename()}({size}, {self.mode})"
+
+
+_MODES = {
+    None: "nearest", "nearest": "nearest", "linear": "linear", "bilinear": "linear", "trilinear": "linear",
+}
 
 
 class PixelShuffle(Sliding):

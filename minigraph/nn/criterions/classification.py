@@ -114,7 +114,15 @@ class CrossEntropyCriterion(Criterion):
     def __init__(self, weights: Any = None, sizeAverage: Optional[bool] = True) -> None:
         self.lsm = LogSoftMax()
         self.nll = ClassNLLCriterion(weights, sizeAverage)
-        self.sizeAverage = self.nll.sizeAverage
+
+    @property
+    def sizeAverage(self) -> bool:
+        """Whether the loss is a mean: what ``nll.sizeAverage`` says, which may be set as well."""
+        return self.nll.sizeAverage
+
+    @sizeAverage.setter
+    def sizeAverage(self, mean: bool) -> None:
+        self.nll.sizeAverage = mean
 
     def _scores(self, input: Any, target: Any) -> np.ndarray:
         x = self._tensor(input)
@@ -122,7 +130,6 @@ class CrossEntropyCriterion(Criterion):
         return np.atleast_1d(x.squeeze()) if single or x.ndim != 2 else x
 
     def updateOutput(self, input: Any, target: Any) -> float:
-        self.nll.sizeAverage = self.sizeAverage
         logarithms = self.lsm.updateOutput(self._scores(input, target))
         try:
             self.output = self.nll.updateOutput(logarithms, target)
@@ -132,7 +139,6 @@ class CrossEntropyCriterion(Criterion):
         return self.output
 
     def updateGradInput(self, input: Any, target: Any) -> np.ndarray:
-        self.nll.sizeAverage = self.sizeAverage
         gradient = self.nll.updateGradInput(self.lsm.output, target)
         gradient = self.lsm.updateGradInput(self._scores(input, target), gradient)
         self.gradInput = gradient.reshape(np.shape(input))

@@ -9,6 +9,7 @@ from minigraph.errors import ArgumentError, InputError, MinigraphError
 from minigraph.nn.criterions.criterion import Criterion, ModuleFromCriterion, scaled
 from minigraph.nn.decorators import DontCast
 from minigraph.nn.module import Module
+from minigraph.nn.state import held
 from minigraph.tables import add_tables, describe, is_table, zeros_like
 
 Self = TypeVar("Self", bound="_Sum")
@@ -24,15 +25,22 @@ class _Sum(Criterion):
     def add(self: Self, criterion: Criterion, weight: Optional[float] = 1) -> Self:
         """Append a criterion with its weight (1 by default); return this criterion.
 
-        One added a second time is added as a clone, so that its buffers stay its own.
+        One added a second time is added as its ``twin``, so that its buffers stay its own.
         """
         if not isinstance(criterion, Criterion):
             raise ArgumentError(f"{self.typename()} holds criterions, got {type(criterion).__name__}")
-        if any(criterion is known for known in self.criterions):
-            criterion = criterion.clone()
-        self.criterions.append(criterion)
+        self.criterions.append(held(self.criterions, criterion))
         self.weights.append(1 if weight is None else weight)
         return self
+
+    def needsTarget(self) -> bool:
+        return any(part.needsTarget() for part in self.criterions)
+
+    def _distinct(self: Self, known: set[int]) -> Self:
+        made = super()._distinct(known)
+        if made is self:
+            self.criterions[:] = [criterion._distinct(known) for criterion in self.criterions]
+        return made
 
     def _run(self, position: int, method: str, input: Any, target: Any) -> Any:
         """Call a method of a part; an error on the way out names the part."""
@@ -86,6 +94,8 @@ class ParallelCriterion(_Sum):
     Source: https://github.com/torch/nn/blob/master/doc/criterion.md#nn.ParallelCriterion
     """
 
+    takesTable = True
+
     def __init__(self, repeatTarget: bool = False) -> None:
         super().__init__()
         self.repeatTarget = bool(repeatTarget)
@@ -100,7 +110,7 @@ class ParallelCriterion(_Sum):
         return value
 
     def _targets(self, target: Any) -> Any:
-        if self.repeatTarget:
+        if self.repeatTarget or target is None and not self.needsTarget():
             return [target] * len(self.criterions)
         return self._entries(target, "target")
 
@@ -138,7 +148,7 @@ class ModuleCriterion(Criterion):
     ) -> None:
         if not isinstance(criterion, Criterion):
             raise ArgumentError(f"nn.ModuleCriterion needs a criterion, got {type(criterion).__name__}")
-        self.criterion = criterion
+        self.criterion = held([], criterion)
         self.inputModule = inputModule
         self.castTarget = castTarget is None or bool(castTarget)
         keep = targetModule is not None and not self.castTarget
@@ -148,9 +158,13 @@ class ModuleCriterion(Criterion):
                 f"nn.ModuleCriterion does not update the parameters of {inputModule!r}", stacklevel=2
             )
 
+    def needsTarget(self) -> bool:
+        return self.criterion.needsTarget()
+
     def updateOutput(self, input: Any, target: Any = None) -> float:
         prediction = self.inputModule.forward(input) if self.inputModule else input
-        wanted = self.targetModule.forward(target) if self.targetModule else target
+        applied = self.targetModule is not None and target is not None
+        wanted = self.targetModule.forward(target) if applied and self.targetModule else target
         self._seen = [prediction, wanted]
         self.output = self.criterion.updateOutput(prediction, wanted)
         return self.output

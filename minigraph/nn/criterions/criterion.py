@@ -5,7 +5,8 @@ Source: https://github.com/torch/nn/blob/master/doc/criterion.md
 
 from __future__ import annotations
 
-from typing import Any, Optional
+import inspect
+from typing import Any, Optional, TypeVar
 
 import numpy as np
 
@@ -13,9 +14,12 @@ from minigraph.errors import InputError, StateError, format_shape
 from minigraph.graph import Node
 from minigraph.nesting import retold
 from minigraph.nn.module import Module
-from minigraph.nn.state import State
+from minigraph.nn.state import State, held
+from minigraph.nn.threads import exclusive
 from minigraph.tables import is_table, zeros_like
 from minigraph.tensors import resize
+
+Self = TypeVar("Self", bound="Criterion")
 
 
 class Criterion(State):
@@ -27,6 +31,13 @@ class Criterion(State):
 
     #: Attributes besides ``output`` and ``gradInput`` that hold intermediate results.
     _buffers: tuple[str, ...] = ()
+    #: Whether the input is a table.
+    takesTable: bool = False
+
+    def needsTarget(self) -> bool:
+        """Tell whether there is a target: not where ``updateOutput`` has a default for it."""
+        target = list(inspect.signature(self.updateOutput).parameters.values())[1]
+        return target.default is inspect.Parameter.empty
 
     def updateOutput(self, input: Any, target: Any) -> float:
         """Compute, keep and return the loss."""
@@ -37,11 +48,13 @@ class Criterion(State):
         raise TypeError(f"{self.typename()} does not define updateGradInput(input, target)")
 
     @retold
+    @exclusive
     def forward(self, input: Any, target: Any = None) -> float:
         """Return the loss, a Python float; a few criterions have no target."""
         return self.updateOutput(input, target)
 
     @retold
+    @exclusive
     def backward(self, input: Any, target: Any = None) -> Any:
         """Return the gradient of the loss; raises StateError before a forward."""
         if self.output is None:
@@ -55,10 +68,9 @@ class Criterion(State):
         """Make a graph node of ``[prediction, target]``; its output is the loss, shape ``(1,)``."""
         return ModuleFromCriterion(self)(*inputs)
 
-    def clearState(self) -> "Criterion":
+    def clearState(self: Self) -> Self:
         """Forget the loss, the gradient and buffers, here and in what this is made of."""
-        for name in ("output", "gradInput", *self._buffers):
-            setattr(self, name, None)
+        super().clearState()
         for part in self._owners():
             if part is not self and isinstance(part, (Criterion, Module)):
                 part.clearState()
@@ -113,7 +125,7 @@ def scaled(table: Any, scale: float, buffer: Any = None) -> Any:
 class ModuleFromCriterion(Module):
     """A criterion as a module: ``[prediction, target]`` in, the loss ``(1,)`` out.
 
-    The gradient of the target is zero.
+    The gradient of the target is zero. A criterion without a target takes the prediction alone.
     Source: https://github.com/torch/nngraph/blob/master/ModuleFromCriterion.lua
     """
 
@@ -122,24 +134,40 @@ class ModuleFromCriterion(Module):
 
     def __init__(self, criterion: Criterion) -> None:
         super().__init__()
-        self.criterion = criterion
+        self.criterion = held([], criterion)
+
+    def parts(self, input: Any) -> tuple[Any, Any, bool]:
+        """Return ``(prediction, target, whether there is one)`` of an input."""
+        pair = is_table(input) and len(input) == 2
+        pair = pair and (not self.criterion.takesTable or is_table(input[0]))
+        if not pair and not self.criterion.needsTarget():
+            return input, None, False
+        prediction, target = self._table(input, length=2)
+        return prediction, target, True
 
     def updateOutput(self, input: Any) -> np.ndarray:
-        prediction, target = self._table(input, length=2)
+        prediction, target, _ = self.parts(input)
         loss = self.criterion.updateOutput(prediction, target)
         self.output = resize(self.output, (1,), self.dtype)
         self.output[0] = loss
         return self.output
 
-    def updateGradInput(self, input: Any, gradOutput: Any) -> list[Any]:
-        prediction, target = input
+    def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
+        prediction, target, paired = self.parts(input)
         scale = self._tensor(gradOutput, what="gradOutput").item()
         gradient = self.criterion.updateGradInput(prediction, target)
-        old = self.gradInput[1] if isinstance(self.gradInput, list) else None
+        held = self.gradInput
+        old = held[1] if paired and isinstance(held, list) and len(held) == 2 else None
         if scale != 1.0:
             gradient = self._scaled = scaled(gradient, scale, self._scaled)
-        self.gradInput = [gradient, _zero_gradient(target, old, self.dtype)]
+        self.gradInput = [gradient, _zero_gradient(target, old, self.dtype)] if paired else gradient
         return self.gradInput
+
+    def _distinct(self, known: set[int]) -> "ModuleFromCriterion":
+        made = super()._distinct(known)
+        if made is self:
+            self.criterion = self.criterion._distinct(known)
+        return made
 
     def clearState(self) -> "ModuleFromCriterion":
         super().clearState()

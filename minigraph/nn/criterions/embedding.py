@@ -47,6 +47,8 @@ class HingeEmbeddingCriterion(Criterion):
 class _Pair(Criterion):
     """Base of criterions of a table of two tensors of one shape."""
 
+    takesTable = True
+
     def _pair(self, input: Any, *ranks: int) -> tuple[np.ndarray, np.ndarray]:
         first, second = self._table(input, length=2)
         x1 = self._tensor(first, *ranks, what="input[1]")

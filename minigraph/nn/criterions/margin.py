@@ -28,14 +28,11 @@ class MarginCriterion(Elementwise):
 
 
 class SoftMarginCriterion(Elementwise):
-    """log(1 + exp(-x*y)), averaged over the elements; targets y are 1 or -1.
+    """log(1 + exp(-x*y)), averaged over the elements, with ``sizeAverage=False`` the sum.
 
-    With the attribute ``sizeAverage`` set to ``False`` the sum.
+    Targets y are 1 or -1. (Torch7's constructor does not look at the argument.)
     Source: https://github.com/torch/nn/blob/master/doc/criterion.md#nn.SoftMarginCriterion
     """
-
-    def __init__(self) -> None:
-        super().__init__()
 
 
 class MultiMarginCriterion(Criterion):

@@ -27,6 +27,8 @@ class BatchNormalization(Module):
     Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.BatchNormalization
     """
 
+    _torchVersion = 2
+
     #: The number of dimensions of a batch.
     nDim = 2
     _buffers = ("save_mean", "save_std", "_used")
@@ -206,6 +208,8 @@ class SpatialBatchNormalization(BatchNormalization):
 
     Source: https://github.com/torch/nn/blob/master/doc/convolution.md#nn.SpatialBatchNormalization
     """
+
+    _torchVersion = 2
 
     nDim = 4
 

@@ -22,6 +22,7 @@ from minigraph.nn.convolution.padding import SpatialZeroPadding
 from minigraph.nn.module import Module
 from minigraph.nn.simple.shape import Replicate
 from minigraph.nn.transfer.pointwise import Sqrt, Square, Threshold
+from minigraph.tables import refuse_mask
 from minigraph.tensors import resize
 
 
@@ -34,6 +35,7 @@ class Neighbourhood(Module):
     def __init__(self, nInputPlane: Optional[int] = 1, kernel: Any = None) -> None:
         super().__init__()
         self.nInputPlane = 1 if nInputPlane is None else nInputPlane
+        refuse_mask(kernel, "kernel")
         array = np.ones((9, 9)) if kernel is None else np.array(kernel, float)
         if array.ndim not in (1, 2) or not all(n % 2 for n in array.shape):
             raise ArgumentError(

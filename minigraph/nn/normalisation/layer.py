@@ -13,7 +13,7 @@ from minigraph.nn.normalisation.norm import Normalize
 from minigraph.nn.simple.arithmetic import Add, CMul, MulConstant
 from minigraph.nn.simple.linear import check_linear_input
 from minigraph.nn.simple.reduction import Mean
-from minigraph.nn.simple.shape import Replicate, View
+from minigraph.nn.simple.shape import Replicate
 from minigraph.nn.table.arithmetic import CSubTable
 from minigraph.nn.table.containers import ConcatTable
 
@@ -34,7 +34,7 @@ class LayerNormalization(Sequential):
     def __init__(self, nOutput: int, bias: float = 0.0, eps: float = 1e-10, affine: bool = True) -> None:
         super().__init__()
         self.nOutput = nOutput
-        average = Sequential().add(Mean(1, 1)).add(Replicate(nOutput, 1, 1)).add(View(-1, nOutput))
+        average = Sequential().add(Mean(1, 1)).add(Replicate(nOutput, 1, 1))
         self.add(ConcatTable().add(Identity()).add(average))
         self.add(CSubTable())
         self.add(Normalize(2, 1e-10 if eps is None else eps))

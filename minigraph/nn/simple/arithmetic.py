@@ -29,15 +29,17 @@ def _parameter_shape(sizes: tuple[Any, ...], owner: str) -> tuple[int, ...]:
 class _Elementwise(Module):
     """Base of CAdd, CMul and Add: one parameter, matched to the input as Torch does.
 
-    A parameter with as many elements as the input is applied element by element; one with as
-    many dimensions is expanded where it has size 1; otherwise the input's first dimension is
-    a batch of samples with as many elements as the parameter.
+    A parameter with as many elements as the input is applied element by element, one of a single
+    element everywhere; one with as many dimensions is expanded where it has size 1; otherwise
+    the input's first dimension is a batch of samples with as many elements as the parameter.
     """
 
     def _layout(self, parameter: np.ndarray, input: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the shapes in which ``(parameter, input)`` broadcast."""
         if parameter.size == input.size:
             return input.shape, input.shape
+        if parameter.size == 1:
+            return (1,) * input.ndim, input.shape
         if parameter.ndim == input.ndim:
             if all(p in (1, n) for p, n in zip(parameter.shape, input.shape)):
                 return parameter.shape, input.shape
@@ -115,11 +117,6 @@ class Add(_Addition):
         self.bias = np.empty((1,) if scalar else _parameter_shape((inputSize,), "nn.Add"), self.dtype)
         self.gradBias = np.zeros_like(self.bias)
         self.reset()
-
-    def _layout(self, parameter: np.ndarray, input: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        if parameter.size == 1:
-            return (1,) * input.ndim, input.shape
-        return super()._layout(parameter, input)
 
     def __repr__(self) -> str:
         return f"nn.Add({', '.join(map(str, self.bias.shape))}{', scalar' if self.scalar else ''})"

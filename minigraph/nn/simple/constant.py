@@ -47,6 +47,8 @@ class ZeroGrad(Module):
     Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.ZeroGrad
     """
 
+    _backFactor = 0.0
+
     def updateOutput(self, input: Any) -> Any:
         self.output = input
         return input
@@ -71,6 +73,14 @@ class L1Penalty(Module):
         self.l1weight = l1weight
         self.sizeAverage = bool(sizeAverage)
         self.provideOutput = provideOutput is not False
+
+    @property
+    def _backFactor(self) -> float:
+        return 1.0 if self.provideOutput else 0.0
+
+    @property
+    def _penalty(self) -> float:
+        return self.loss
 
     def _weight(self, size: int) -> Any:
         return self.l1weight / size if self.sizeAverage else self.l1weight

@@ -31,7 +31,7 @@ class Index(_Picking):
     """Pick the entries ``index`` of ``tensor`` along ``dimension``; input ``[tensor, index]``.
 
     ``index`` is ``(N,)`` of 1-based indices, any numeric dtype; the output has size ``N`` along
-    the dimension. An entry picked twice gets both gradients.
+    the dimension. An entry picked twice gets both gradients; ``gradInput`` is ``[gradient, zeros]``.
     Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.Index
     """
 
@@ -64,13 +64,6 @@ class Index(_Picking):
         gradients = self._zeros(input)
         np.add.at(np.moveaxis(gradients[0], axis, 0), rows, np.moveaxis(g, axis, 0))
         return gradients
-
-    def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> np.ndarray:
-        """Return the gradient of the tensor alone, as Torch7 does: the indices have none.
-
-        ``gradInput`` is the whole table, so that a graph finds an entry for each input.
-        """
-        return super().backward(input, gradOutput, scale)[0]
 
     def __repr__(self) -> str:
         return f"nn.Index({self.dimension})"

@@ -12,7 +12,7 @@ from minigraph.nn.module import Module
 from minigraph.nn.simple.lookup import check_indices
 from minigraph.nn.simple.sparse import Entries
 from minigraph.random import generator
-from minigraph.tables import describe, is_table, zeros_like
+from minigraph.tables import as_numeric, describe, is_table, zeros_like
 
 #: What each row of ``weight`` starts with when values are normalised: the largest absolute
 #: value seen, its inverse, the scale of updates (1 once seen) and a learned bias.
@@ -95,7 +95,7 @@ class IndexLinear(Module):
                 "input", "2 or 3 entries", len(input),
             )
         if len(input) == 3:
-            sizes = np.atleast_1d(np.asarray(input[2])).astype(np.int64)
+            sizes = np.atleast_1d(as_numeric(input[2], "input[3]")).astype(np.int64)
             keys, values = self._part(input[0], input[1], "")
             if sizes.ndim != 1 or sizes.sum() != len(keys) or (sizes < 0).any():
                 raise InputError(

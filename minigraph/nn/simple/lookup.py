@@ -40,6 +40,8 @@ class LookupTable(Module):
     Source: https://github.com/torch/nn/blob/master/doc/convolution.md#nn.LookupTable
     """
 
+    _torchVersion = 4
+
     def __init__(
         self,
         nIndex: int,
@@ -79,6 +81,10 @@ class LookupTable(Module):
         self.shouldScaleGradByFreq = True
         return self
 
+    @property
+    def _fixed(self) -> list[np.ndarray]:
+        return [self.weight[self.paddingValue - 1]] if self.paddingValue else []
+
     def reset(self, stdv: Optional[float] = None) -> "LookupTable":
         """Draw the weight from normal(0, stdv), stdv 1 by default."""
         generator.fillNormal(self.weight, 0.0, stdv or 1.0)
@@ -115,7 +121,7 @@ class LookupTable(Module):
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         rows = self._rows(input).ravel()
-        gradient = self._tensor(gradOutput, what="gradOutput").reshape(rows.size, -1)
+        gradient = self._tensor(gradOutput, what="gradOutput").reshape(rows.size, self.weight.shape[1])
         if self.paddingValue:
             kept = rows != self.paddingValue - 1
             rows, gradient = rows[kept], gradient[kept]

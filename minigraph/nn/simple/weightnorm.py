@@ -39,13 +39,17 @@ class LinearWeightNorm(Linear):
     ``v`` is ``(outputSize, inputSize)``, ``g`` ``(outputSize, 1)``; ``parameters()`` are ``v``,
     ``g`` and ``bias``. ``v`` and ``bias`` are drawn from uniform(-1/sqrt(inputSize),
     1/sqrt(inputSize)) and ``g`` starts as the norms of ``v``. ``weight`` is computed at each
-    forward. Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.LinearWeightNorm
+    forward, from norms of at least ``eps`` (1e-16). Source: https://github.com/torch/nn/blob/master/doc/simple.md#nn.LinearWeightNorm
     """
 
     bias: Any
     gradBias: Any
+    eps: float = 1e-16
 
-    def __init__(self, inputSize: int, outputSize: int, bias: bool = True) -> None:
+    def __init__(
+        self, inputSize: int, outputSize: int, bias: bool = True, eps: Optional[float] = 1e-16
+    ) -> None:
+        self.eps = 1e-16 if eps is None else eps
         self.v = np.empty((outputSize, inputSize), self.dtype)
         self.gradV = np.zeros_like(self.v)
         self.g = np.empty((outputSize, 1), self.dtype)
@@ -59,8 +63,8 @@ class LinearWeightNorm(Linear):
         outputSize, inputSize = linear.weight.shape
         made = LinearWeightNorm(inputSize, outputSize, linear.bias is not None)
         made.type(str(linear.type()))
-        made.g[...] = _norms(linear.weight)
-        made.v[...] = linear.weight / made.g
+        made.v[...] = linear.weight
+        made.g[...] = made._lengths()
         if linear.bias is not None:
             made.bias[...] = linear.bias
         return made
@@ -86,15 +90,18 @@ class LinearWeightNorm(Linear):
         """Draw ``v`` and ``bias`` as Linear does; ``g`` becomes the norms of ``v``."""
         bound = stdv * math.sqrt(3) if stdv else 1.0 / math.sqrt(self.v.shape[1])
         generator.fillUniform(self.v, -bound, bound)
-        self.g[...] = _norms(self.v)
+        self.g[...] = self._lengths()
         if self.bias is not None:
             generator.fillUniform(self.bias, -bound, bound)
         self.updateWeightMatrix()
         return self
 
+    def _lengths(self) -> np.ndarray:
+        return np.maximum(_norms(self.v), self.eps)
+
     def updateWeightMatrix(self) -> None:
         """Compute ``weight`` from ``v`` and ``g``."""
-        np.multiply(self.v, self.g / _norms(self.v), out=self.weight)
+        np.multiply(self.v, self.g / self._lengths(), out=self.weight)
 
     def updateOutput(self, input: Any) -> np.ndarray:
         self.updateWeightMatrix()
@@ -103,7 +110,7 @@ class LinearWeightNorm(Linear):
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         self.gradWeight.fill(0)
         super().accGradParameters(input, gradOutput, scale)
-        _add_gradients(self.gradWeight, self.v, self.g, _norms(self.v), self.gradV, self.gradG)
+        _add_gradients(self.gradWeight, self.v, self.g, self._lengths(), self.gradV, self.gradG)
 
     def __repr__(self) -> str:
         return super().__repr__().replace("nn.Linear", "nn.LinearWeightNorm", 1)
@@ -114,7 +121,7 @@ class WeightNorm(Decorator):
 
     ``outputDim`` (1-based, 1 by default) is the dimension of ``module.weight`` that counts
     outputs: ``v`` is ``(outputs, the rest)``, drawn from normal(0, sqrt(2 / the rest)), ``g``
-    is ``(outputs,)`` and starts as the norms of ``v``; the bias starts at zero.
+    is ``(outputs, 1)`` and starts as the norms of ``v``; the bias starts at zero.
     ``parameters()`` are ``v``, ``g`` and the bias. ``module.weight`` is computed at each forward.
     Source: https://github.com/torch/nn/blob/master/WeightNorm.lua
     """
@@ -133,7 +140,7 @@ class WeightNorm(Decorator):
         rows = self._rows(weight)
         self.v = np.empty(rows.shape, self.dtype)
         self.gradV = np.zeros_like(self.v)
-        self.g = np.empty(len(rows), self.dtype)
+        self.g = np.empty((len(rows), 1), self.dtype)
         self.gradG = np.zeros_like(self.g)
         self.resetInit()
 
@@ -149,7 +156,7 @@ class WeightNorm(Decorator):
     def resetInit(self) -> None:
         """Draw ``v`` anew; ``g`` becomes its norms and the bias zero."""
         generator.fillNormal(self.v, 0.0, math.sqrt(2.0 / self.v.shape[1]))
-        self.g[...] = _norms(self.v)[:, 0]
+        self.g[...] = _norms(self.v)
         if self.bias is not None:
             self.bias.fill(0)
 
@@ -157,6 +164,9 @@ class WeightNorm(Decorator):
         """Draw the parameters anew, as ``resetInit`` does; ``stdv`` is not used."""
         self.resetInit()
         return self
+
+    def _g(self) -> np.ndarray:
+        return self.g.reshape(-1, 1)  # a checkpoint of older versions holds a vector
 
     def _length(self) -> np.ndarray:
         # The 1e-4 under the root is Torch's guard against rows of zeros.
@@ -177,15 +187,17 @@ class WeightNorm(Decorator):
     def share(self, other: Module, *names: str) -> "WeightNorm":
         """Share the module's attributes, and ``v``, ``g``, ``gradV``, ``gradG`` where named."""
         super().share(other, *names)
-        for name in {"v", "g", "gradV", "gradG"} & set(names):
-            setattr(self, name, getattr(other, name))
-        return self
+        return Module.share(self, other, *({"v", "g", "gradV", "gradG"} & set(names)))
 
-    def updateOutput(self, input: Any) -> Any:
+    def updateWeight(self) -> None:
+        """Compute the module's weight from ``v`` and ``g``."""
         weight: np.ndarray = getattr(self.modules[0], "weight")  # noqa: B009
-        rows = self.v * (self.g[:, None] / self._length())
+        rows = self.v * (self._g() / self._length())
         moved = np.moveaxis(weight, self.outputDim - 1, 0)
         moved[...] = rows.reshape(moved.shape)
+
+    def updateOutput(self, input: Any) -> Any:
+        self.updateWeight()
         return super().updateOutput(input)
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
@@ -193,7 +205,7 @@ class WeightNorm(Decorator):
         gradWeight.fill(0)
         super().accGradParameters(input, gradOutput, scale)
         _add_gradients(
-            self._rows(gradWeight), self.v, self.g[:, None], self._length(), self.gradV, self.gradG
+            self._rows(gradWeight), self.v, self._g(), self._length(), self.gradV, self.gradG
         )
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Table layers that combine tensors of one shape entry by entry: C…Table."""
+"""Table layers that combine tensors element by element: C…Table."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from minigraph.tensors import resize
 
 
 class _Combination(Module):
-    """Base: a table of tensors of one shape in, one tensor of that shape out."""
+    """Base: a table of tensors in, all with as many elements; the output has the first one's shape.
+
+    Entries of other shapes are taken in the order of their elements, as Torch does, never
+    expanded; the gradient of each has its own shape.
+    """
 
     #: The number of entries the table must have (``None`` for any).
     _count: Optional[int] = None
+    #: Whether other shapes are refused: where PyTorch would expand them, elements mean other things.
+    sameShape: bool = False
 
-    def _entries(self, input: Any) -> list[np.ndarray]:
-        self._table(input, length=self._count)
+    def _alike(self, input: Any) -> list[np.ndarray]:
+        """Return the entries, all in the shape of the first."""
         entries = self._tensors(input)
         if not entries:
             raise InputError(f"{self!r} expects at least one tensor, got an empty table")
@@ -27,22 +33,45 @@ class _Combination(Module):
         for position, entry in enumerate(entries):
             if entry.shape != shape:
                 where = format_path((position,), "input")
-                raise InputError(
-                    f"{self!r} expects tensors of one shape: {where} has shape "
-                    f"{format_shape(entry.shape)}, input[1] {format_shape(shape)}",
-                    where, shape, entry.shape,
-                )
-        self.output = resize(self.output, shape, self.dtype)
+                if self.sameShape:
+                    raise InputError(
+                        f"{self!r} expects tensors of one shape (sameShape): {where} has shape "
+                        f"{format_shape(entry.shape)}, input[1] {format_shape(shape)}",
+                        where, shape, entry.shape,
+                    )
+                entries[position] = in_shape_of(self, entry, entries[0], where)
+        return entries
+
+    def _entries(self, input: Any) -> list[np.ndarray]:
+        self._table(input, length=self._count)
+        entries = self._alike(input)
+        self.output = resize(self.output, entries[0].shape, self.dtype)
         return entries
 
     def _gradients(self, input: Any, gradOutput: Any) -> tuple[list[np.ndarray], np.ndarray]:
-        """Return ``(buffers, gradOutput)``: one buffer for the gradient of each entry."""
+        """Return ``(buffers, gradOutput)``: ``gradInput``'s entries, seen in gradOutput's shape."""
         g = self._tensor(gradOutput, what="gradOutput")
         old = self.gradInput
         if not isinstance(old, list) or len(old) != len(input):
             old = [None] * len(input)
-        self.gradInput = [resize(buffer, g.shape, self.dtype) for buffer in old]
-        return self.gradInput, g
+        self.gradInput = [
+            resize(buffer, np.shape(entry), self.dtype) for buffer, entry in zip(old, input)
+        ]
+        buffers = [
+            buffer if buffer.shape == g.shape else buffer.reshape(g.shape) for buffer in self.gradInput
+        ]
+        return buffers, g
+
+
+def in_shape_of(owner: Module, entry: np.ndarray, first: np.ndarray, where: str) -> np.ndarray:
+    """Return ``entry`` in the shape of ``first``; raise InputError unless it has as many elements."""
+    if entry.size != first.size:
+        raise InputError(
+            f"{owner!r} expects tensors with as many elements: {where} has shape "
+            f"{format_shape(entry.shape)}, input[1] {format_shape(first.shape)}",
+            where, first.shape, entry.shape,
+        )
+    return entry.reshape(first.shape)
 
 
 class CAddTable(_Combination):
@@ -69,7 +98,7 @@ class CAddTable(_Combination):
         buffers, g = self._gradients(input, gradOutput)
         for buffer in buffers:
             np.copyto(buffer, g)
-        return buffers
+        return self.gradInput
 
 
 class CSubTable(_Combination):
@@ -88,7 +117,7 @@ class CSubTable(_Combination):
         buffers, g = self._gradients(input, gradOutput)
         np.copyto(buffers[0], g)
         np.negative(g, out=buffers[1])
-        return buffers
+        return self.gradInput
 
 
 class CMulTable(_Combination):
@@ -108,12 +137,12 @@ class CMulTable(_Combination):
         return self.output
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> list[np.ndarray]:
-        entries = self._tensors(input)
+        entries = self._alike(input)
         buffers, g = self._gradients(input, gradOutput)
         if len(entries) == 2:  # by far the most frequent
             np.multiply(g, entries[1], out=buffers[0])
             np.multiply(g, entries[0], out=buffers[1])
-            return buffers
+            return self.gradInput
         for i, buffer in enumerate(buffers):
             factor = g
             for j, entry in enumerate(entries):
@@ -121,7 +150,7 @@ class CMulTable(_Combination):
                     factor = np.multiply(factor, entry, out=buffer)
             if factor is g:
                 np.copyto(buffer, g)
-        return buffers
+        return self.gradInput
 
 
 class CDivTable(_Combination):
@@ -137,13 +166,13 @@ class CDivTable(_Combination):
         return np.divide(first, second, out=self.output)
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> list[np.ndarray]:
-        first, second = self._tensors(input)
+        first, second = self._alike(input)
         buffers, g = self._gradients(input, gradOutput)
         np.divide(g, second, out=buffers[0])
         np.divide(buffers[0], second, out=buffers[1])
         np.negative(buffers[1], out=buffers[1])
         buffers[1] *= first
-        return buffers
+        return self.gradInput
 
 
 class _Extreme(_Combination):
@@ -168,7 +197,7 @@ class _Extreme(_Combination):
         buffers, g = self._gradients(input, gradOutput)
         for position, buffer in enumerate(buffers):
             np.multiply(g, self._winner == position, out=buffer)
-        return buffers
+        return self.gradInput
 
 
 class CMaxTable(_Extreme):

@@ -13,7 +13,15 @@ from minigraph.nn.module import Module, Number
 from minigraph.tables import add_tables, copy_into
 
 
-class ConcatTable(Container):
+class _Tabling(Container):
+    """Base of containers whose output has an entry for each module."""
+
+    def _each(self, gradOutput: Any) -> Any:
+        """Return ``gradOutput``, a table of one entry for each module."""
+        return self._table(gradOutput, "gradOutput", len(self.modules))
+
+
+class ConcatTable(_Tabling):
     """Give the same input to every module; the output is the table of their outputs.
 
     Source: https://github.com/torch/nn/blob/master/doc/table.md#nn.ConcatTable
@@ -31,8 +39,9 @@ class ConcatTable(Container):
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
         total: Any = None
-        for position, module in enumerate(self.modules):
-            gradient = self._run(position, "updateGradInput", input, gradOutput[position])
+        for position, g in enumerate(self._each(gradOutput)):
+            module = self.modules[position]
+            gradient = self._run(position, "updateGradInput", input, g)
             module.gradInput = gradient
             if position == 0:
                 total = self._sum = copy_into(self._sum, gradient)
@@ -42,11 +51,11 @@ class ConcatTable(Container):
         return total
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: Number = 1.0) -> None:
-        for position in range(len(self.modules)):
-            self._run(position, "accGradParameters", input, gradOutput[position], scale)
+        for position, g in enumerate(self._each(gradOutput)):
+            self._run(position, "accGradParameters", input, g, scale)
 
 
-class ParallelTable(Container):
+class ParallelTable(_Tabling):
     """Give the i-th entry of the input table to the i-th module.
 
     Source: https://github.com/torch/nn/blob/master/doc/table.md#nn.ParallelTable
@@ -63,29 +72,28 @@ class ParallelTable(Container):
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> list[Any]:
         self.gradInput = []
-        for position, module in enumerate(self.modules):
-            gradient = self._run(
-                position, "updateGradInput", input[position], gradOutput[position]
-            )
-            module.gradInput = gradient
+        for position, g in enumerate(self._each(gradOutput)):
+            gradient = self._run(position, "updateGradInput", input[position], g)
+            self.modules[position].gradInput = gradient
             self.gradInput.append(gradient)
         return self.gradInput
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: Number = 1.0) -> None:
-        for position in range(len(self.modules)):
-            self._run(position, "accGradParameters", input[position], gradOutput[position], scale)
+        for position, g in enumerate(self._each(gradOutput)):
+            self._run(position, "accGradParameters", input[position], g, scale)
 
 
-class MapTable(Container):
+class MapTable(_Tabling):
     """Apply one module to every entry of a table, with buffers for each and the same parameters.
 
-    ``shared`` is accepted as in Torch7, where the copies share their parameters whatever it says.
+    With ``shared=False`` the copies, which are made as longer tables come, start with the module's
+    parameters and then have their own.
     Source: https://github.com/torch/nn/blob/master/doc/table.md#nn.MapTable
     """
 
     def __init__(self, module: Any = None, shared: bool = True) -> None:
         super().__init__()
-        self.shared = True
+        self.shared = shared is None or bool(shared)
         if module is not None:
             self.add(module)
 
@@ -106,7 +114,7 @@ class MapTable(Container):
     def resize(self, n: int) -> None:
         """Keep ready exactly ``n`` copies of the module (at least the module itself)."""
         while len(self.modules) < n:
-            self.modules.append(self.module.twin())
+            self.modules.append(self.module.twin() if self.shared else self.module.clone())
         del self.modules[max(n, 1) :]
 
     def updateOutput(self, input: Any) -> list[Any]:
@@ -118,15 +126,15 @@ class MapTable(Container):
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> list[Any]:
         self.gradInput = []
-        for position, entry in enumerate(input):
-            gradient = self._run(position, "updateGradInput", entry, gradOutput[position])
+        for position, (entry, g) in enumerate(zip(input, self._each(gradOutput))):
+            gradient = self._run(position, "updateGradInput", entry, g)
             self.modules[position].gradInput = gradient
             self.gradInput.append(gradient)
         return self.gradInput
 
     def accGradParameters(self, input: Any, gradOutput: Any, scale: Number = 1.0) -> None:
-        for position, entry in enumerate(input):
-            self._run(position, "accGradParameters", entry, gradOutput[position], scale)
+        for position, (entry, g) in enumerate(zip(input, self._each(gradOutput))):
+            self._run(position, "accGradParameters", entry, g, scale)
 
     def reset(self, stdv: Any = None) -> "MapTable":
         self.module.reset(stdv)

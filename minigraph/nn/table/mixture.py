@@ -88,7 +88,7 @@ class MixtureTable(Module):
             if gater.ndim == 1:
                 gaterGradient[i] = product.sum()
             else:
-                gaterGradient[:, i] = product.reshape(len(product), -1).sum(1)
+                gaterGradient[:, i] = product.sum(tuple(range(1, product.ndim)))
             parts[i][...] = self._gate(gater, i, expert.ndim) * g
         self.gradInput = [gaterGradient, whole]
         return self.gradInput

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.errors import InputError, format_shape
+from minigraph.errors import InputError
 from minigraph.nn.module import Module
+from minigraph.nn.table.arithmetic import in_shape_of
 from minigraph.tables import add_tables, copy_into, describe, format_path, zeros_like
 from minigraph.tensors import resize
 
@@ -71,20 +72,14 @@ class ZipTableOneToMany(_OneWithMany):
 
 
 class CAddTensorTable(_OneWithMany):
-    """Add one tensor to each of a table: ``[t, [a, b]]`` to ``[t + a, t + b]``; all of one shape."""
+    """Add one tensor to each of a table: ``[t, [a, b]]`` to ``[t + a, t + b]``, in the shape of ``t``."""
 
     def updateOutput(self, input: Any) -> list[np.ndarray]:
         one, many = self._parts(input)
         tensor = self._tensor(one, what="input[1]")
         entries = self._tensors(many, "input[2]")
         for position, entry in enumerate(entries):
-            if entry.shape != tensor.shape:
-                where = format_path((1, position), "input")
-                raise InputError(
-                    f"{self!r} expects tensors of one shape: {where} has shape "
-                    f"{format_shape(entry.shape)}, input[1] {format_shape(tensor.shape)}",
-                    where, tensor.shape, entry.shape,
-                )
+            entries[position] = in_shape_of(self, entry, tensor, format_path((1, position), "input"))
         old = self.output if isinstance(self.output, list) else []
         old = old[: len(entries)] + [None] * (len(entries) - len(old))
         self.output = [
@@ -94,5 +89,6 @@ class CAddTensorTable(_OneWithMany):
         return self.output
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> list[Any]:
-        self.gradInput = [self._total(input[0], list(gradOutput)), list(gradOutput)]
+        many = [np.reshape(g, np.shape(entry)) for g, entry in zip(gradOutput, input[1])]
+        self.gradInput = [self._total(input[0], list(gradOutput)), many]
         return self.gradInput

@@ -66,9 +66,15 @@ class GradientReversal(Module):
     Source: https://arxiv.org/abs/1409.7495
     """
 
+    _torchVersion = 2
+
     def __init__(self, lambda_: Optional[float] = None) -> None:
         super().__init__()
         self.setLambda(1 if lambda_ is None else lambda_)
+
+    @property
+    def _backFactor(self) -> float:
+        return -self.lambda_
 
     def setLambda(self, lambda_: float) -> "GradientReversal":
         """Set the factor of the reversed gradient and return the module."""

@@ -9,15 +9,19 @@ from minigraph.compiler.capture.rules import (  # noqa: F401
     criterions,
     dense,
     dropout,
+    images,
     lookup,
+    margins,
     normalisation,
     pairs,
     reduction,
     shape,
     softmax,
+    sparse,
     tables,
+    templates,
     transfer,
 )
-from minigraph.compiler.capture.rules.registry import RULES, NotLowered, lowers
+from minigraph.compiler.capture.rules.registry import RULES, NotLowered, inherited, lowers
 
-__all__ = ["RULES", "NotLowered", "lowers"]
+__all__ = ["RULES", "NotLowered", "inherited", "lowers"]

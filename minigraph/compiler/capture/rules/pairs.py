@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from minigraph import nn
 from minigraph.compiler.capture.rules.gradient import with_slope
 from minigraph.compiler.capture.rules.registry import is_value, lowers, need
@@ -42,10 +44,21 @@ def _cosine(b: Any, module: nn.CosineDistance, x: list[Value]) -> Value:
 
 @lowers(nn.PairwiseDistance)
 def _distance(b: Any, module: nn.PairwiseDistance, x: list[Value]) -> Value:
-    need(module.norm == 2)
-    difference = b.sub(*x)
-    distance = b.emit("sqrt", _dot(b, difference, difference))
-    slope = b.div(difference, b.add(distance, 1e-6))  # Torch's guard against a distance of zero
+    p, difference = module.norm, b.sub(*x)
+    need(p != 1 or b.forward_only)  # where entries are equal Torch draws the gradient at random
+    if p == 2:
+        distance = b.emit("sqrt", _dot(b, difference, difference))
+        slope = b.div(difference, b.add(distance, 1e-6))  # Torch's guard against a distance of zero
+    elif np.isinf(p):
+        size = b.emit("abs", difference)
+        distance = b.max(size, [-1], keepdims=True)
+        slope = b.mul(b.emit("sign", difference), b.emit("equal", size, distance))
+    else:
+        size = b.emit("abs", difference)
+        distance = b.emit("power", b.sum(b.emit("power", size, p), [-1], keepdims=True), 1.0 / p)
+        some = b.where(size, size, 1.0)  # no division by zero: its factor is 0
+        powers = b.mul(b.emit("power", some, p - 2.0), difference)
+        slope = b.mul(powers, b.emit("power", b.add(distance, 1e-6), 1.0 - p))
     return b.reshape(with_slope(b, distance, difference, slope), b.observed(module).shape)
 
 
@@ -60,8 +73,8 @@ def _mixture(b: Any, module: nn.MixtureTable, x: list[Any]) -> Value:
             b.mul(b.reshape(gate, shape), expert) for gate, shape, expert in zip(gates, shapes, experts)
         )
     axis = axis_of(module.dim or gater.ndim, experts.ndim, module)
-    need(axis >= len(batch))
-    shape = [1] * experts.ndim
-    shape[: len(batch)] = batch
-    shape[axis] = gater.shape[-1]
-    return b.sum(b.mul(b.reshape(gater, shape), experts), [axis])
+    others = [k for k in range(experts.ndim) if k != axis]
+    # The batch first, then the experts, as the gater has them.
+    experts = b.transpose(experts, [*others[: len(batch)], axis, *others[len(batch) :]])
+    gates = b.reshape(gater, (*gater.shape, *(1,) * (experts.ndim - gater.ndim)))
+    return b.sum(b.mul(gates, experts), [len(batch)])

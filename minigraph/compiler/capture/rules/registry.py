@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Protocol, TypeVar
+from typing import Any, Callable, Mapping, Optional, Protocol, TypeVar
 
 from minigraph.compiler.program.ir import Value
 from minigraph.nn.module import Module
@@ -16,6 +16,8 @@ class Writer(Protocol):
     """What a rule writes with: a ``Builder`` (all of its methods) that can also write whole modules."""
 
     dtype: Any
+    #: Whether nothing will go backwards: the network is written as it is now, in evaluation, in one type.
+    forward_only: bool
 
     def lower(self, module: Module, input: Any) -> Any:
         """Write ``module`` on ``input`` (values, nested as tables) and return its output, likewise."""
@@ -27,7 +29,7 @@ class Writer(Protocol):
 Rule = Callable[[Any, Any, Any], Any]
 AnyRule = TypeVar("AnyRule", bound=Rule)
 
-#: By exact class: a subclass may compute something else.
+#: By class; a subclass that computes something else is not in it (see ``inherited``).
 RULES: dict[type, Rule] = {}
 
 
@@ -46,6 +48,32 @@ def lowers(*classes: type) -> Callable[[AnyRule], AnyRule]:
         return rule
 
     return enter
+
+
+Entry = TypeVar("Entry")
+
+
+def inherited(table: Mapping[type, Entry], cls: type) -> Optional[Entry]:
+    """Return the entry of a class, or of the nearest base that it leaves as it is.
+
+    It does so if it defines nothing anew of how the base runs: none of ``_RUNNING``, and no method that
+    the base keeps to itself.
+    """
+    base = next((each for each in cls.__mro__ if each in table), None)
+    if base is None:
+        return None
+    for each in cls.__mro__[: cls.__mro__.index(base)]:
+        for name, defined in vars(each).items():
+            own = name[0] == "_" and name[:2] != "__" and (callable(defined) or isinstance(defined, property))
+            if name in _RUNNING or own and hasattr(base, name):
+                return None
+    return table[base]
+
+
+#: What a module or criterion does when it runs, and with what.
+_RUNNING = frozenset({
+    "updateOutput", "updateGradInput", "accGradParameters", "forward", "backward", "parameters",
+})
 
 
 def is_value(entry: Any) -> bool:

@@ -31,10 +31,14 @@ def _transpose(b: Any, module: nn.Transpose, x: Value) -> Value:
 
 @lowers(nn.Convert)
 def _convert(b: Any, module: nn.Convert, x: Value) -> Value:
+    shape = b.observed(module).shape
     if module.inputShape == module.outputShape:
-        return b.reshape(x, b.observed(module).shape)
-    need(set(module.inputShape) == set(module.outputShape) and x.ndim == len(module.inputShape))
-    return b.transpose(x, module._axes)
+        return b.reshape(x, shape)
+    if x.ndim < len(module.inputShape):
+        place = module.inputShape.index("b")
+        x = b.reshape(x, (*x.shape[:place], 1, *x.shape[place:]))
+    moved = b.transpose(x, module._axes)
+    return b.reshape(b.slice(moved, 1, 0, 1) if module.outputShape == "b" else moved, shape)
 
 
 @lowers(nn.Narrow)
@@ -75,6 +79,8 @@ def _contiguous(b: Any, module: nn.Contiguous, x: Value) -> Value:
 
 @lowers(nn.Copy)
 def _copy(b: Any, module: nn.Copy, x: Value) -> Value:
+    if b.forward_only and TENSOR_TYPES[module.outtype].kind == "f":
+        return x if x.dtype == b.dtype else b.emit("copy", x)
     need(all(TENSOR_TYPES[name] == b.dtype == x.dtype for name in (str(module.intype), module.outtype)))
     return x
 

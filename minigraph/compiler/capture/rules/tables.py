@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 from minigraph import nn
 from minigraph.compiler.capture.rules.registry import lowers
@@ -61,25 +61,30 @@ def _zip_one_to_many(b: Any, module: nn.ZipTableOneToMany, x: list[Any]) -> list
 # -- entry by entry ------------------------------------------------------------------------------
 
 
+def _alike(b: Any, x: list[Value], first: Optional[Value] = None) -> list[Value]:
+    """Return the entries in the shape of the first, by the order of their elements."""
+    return [b.reshape(entry, (first or x[0]).shape) for entry in x]
+
+
 @lowers(nn.CAddTable)
 def _add_table(b: Any, module: nn.CAddTable, x: list[Value]) -> Value:
-    return b.total(x)
+    return b.total(_alike(b, x))
 
 
 @lowers(nn.CAddTensorTable)
 def _add_tensor_table(b: Any, module: nn.CAddTensorTable, x: list[Any]) -> list[Value]:
     one, many = x
-    return [b.add(one, entry) for entry in many]
+    return [b.add(one, entry) for entry in _alike(b, many, one)]
 
 
 @lowers(nn.CSubTable)
 def _subtract_table(b: Any, module: nn.CSubTable, x: list[Value]) -> Value:
-    return b.sub(*x)
+    return b.sub(*_alike(b, x))
 
 
 @lowers(nn.CMulTable)
 def _multiply_table(b: Any, module: nn.CMulTable, x: list[Value]) -> Value:
-    first, *rest = x
+    first, *rest = _alike(b, x)
     for factor in rest:
         first = b.mul(first, factor)
     return first
@@ -87,12 +92,12 @@ def _multiply_table(b: Any, module: nn.CMulTable, x: list[Value]) -> Value:
 
 @lowers(nn.CDivTable)
 def _divide_table(b: Any, module: nn.CDivTable, x: list[Value]) -> Value:
-    return b.div(*x)
+    return b.div(*_alike(b, x))
 
 
 def _best(b: Any, x: list[Value], better: str) -> Value:
     """Return the best entry at each place; the first of equal ones has the gradient."""
-    best, *rest = x
+    best, *rest = _alike(b, x)
     for entry in rest:
         best = b.where(b.emit(better, entry, best), entry, best)
     return best

@@ -19,7 +19,7 @@ import functools
 import re
 import struct
 from contextlib import contextmanager
-from typing import Iterator, Optional, Sequence, Union
+from typing import Callable, Iterator, Optional, Sequence, Union
 
 Operand = Union["Value", int, float]
 
@@ -152,6 +152,7 @@ class Loop:
 class Function:
     """The text of one function under construction; ``function["name"]`` is a parameter.
 
+    It returns nothing, or what ``finish`` is given, of the type ``returns``.
     ``constants`` maps parameters whose value is known to that value: they stay in the signature, but their
     uses become constants. ``width``: bytes of the vectors in use, so that LLVM does not halve them.
     """
@@ -164,6 +165,7 @@ class Function:
         width: int = 64,
         internal: bool = False,
         constants: Optional[dict[str, int]] = None,
+        returns: str = "void",
     ) -> None:
         self.name = name
         self._parameters = {label: Value(self, type, f"%{label}") for type, label in parameters}
@@ -172,7 +174,7 @@ class Function:
         attributes = f'nounwind "prefer-vector-width"="{8 * width}" "min-legal-vector-width"="{8 * width}"'
         if internal:
             attributes = "noinline " + attributes
-        self._head = f"define {linkage}void @{name}({signature}) {attributes} {{"
+        self._head = f"define {linkage}{returns} @{name}({signature}) {attributes} {{"
         for label, number in (constants or {}).items():
             self._parameters[label] = self.value(self._parameters[label].type, number)
         self._allocations: list[str] = []
@@ -184,9 +186,9 @@ class Function:
     def __getitem__(self, parameter: str) -> Value:
         return self._parameters[parameter]
 
-    def finish(self) -> str:
-        """The text of the whole function, followed by the declarations it needs."""
-        body = ["entry:", *self._allocations, *self._lines, "  ret void"]
+    def finish(self, result: Union[Value, str] = "void") -> str:
+        """The text of the whole function, which returns ``result``, and of the declarations it needs."""
+        body = ["entry:", *self._allocations, *self._lines, f"  ret {result}"]
         return "\n".join([self._head, *body, "}", *self._declarations]) + "\n"
 
     # Values
@@ -207,10 +209,12 @@ class Function:
             return operand
         return Value(self, type, constant_text(type, operand))
 
-    def call(self, name: str, type: str, arguments: Sequence[Value]) -> Value:
-        """Call a function that returns a value (an LLVM intrinsic); its declaration is added."""
-        kinds = ", ".join(argument.type for argument in arguments)
-        self._declarations[f"declare {type} @{name}({kinds})"] = None
+    def call(self, name: str, type: str, arguments: Sequence[Value], declare: bool = True) -> Value:
+        """Call a function that returns a value (an intrinsic, one of C's); it is of the same module
+        unless ``declare``."""
+        if declare:
+            kinds = ", ".join(argument.type for argument in arguments)
+            self._declarations[f"declare {type} @{name}({kinds})"] = None
         return self.emit(type, f"call {type} @{name}({', '.join(map(str, arguments))})")
 
     def run(self, name: str, arguments: Sequence[Value], declare: bool = False) -> None:
@@ -294,6 +298,25 @@ class Function:
         """Write a number or a vector, aligned like one number."""
         self._lines.append(f"  store {value}, {pointer}, align {_SIZES.get(split_type(value.type)[1], 8)}")
 
+    # Memory that threads share: sequentially consistent, 64 bits at a time
+
+    def shared(self, pointer: Value) -> Value:
+        """What a word is now, whichever thread wrote it."""
+        return self.emit("i64", f"load atomic i64, {pointer} seq_cst, align 8")
+
+    def share(self, value: Operand, pointer: Value) -> None:
+        """Write a word for other threads to see."""
+        self._lines.append(f"  store atomic {self.value('i64', value)}, {pointer} seq_cst, align 8")
+
+    def share_sum(self, pointer: Value, number: int) -> None:
+        """Add to a word that other threads add to as well."""
+        self.emit("i64", f"atomicrmw add {pointer}, {self.value('i64', number)} seq_cst")
+
+    def exchange(self, pointer: Value, expected: Value, new: Value) -> Value:
+        """Write ``new`` if the word is as ``expected``; whether it was, as an i1."""
+        pair = self.emit("{ i64, i1 }", f"cmpxchg {pointer}, {expected}, {new} seq_cst seq_cst")
+        return self.emit("i1", f"extractvalue {pair}, 1")
+
     def lanes_below(self, count: Value, lanes: int) -> Value:
         """A mask with the first ``count`` lanes on; ``count`` is an i64, any number from 0 up."""
         type = f"<{lanes} x i32>"
@@ -365,4 +388,20 @@ class Function:
         self._start_block(name)
         yield
         self._lines.append(f"  br label %{name}.end")
+        self._start_block(f"{name}.end")
+
+    @contextmanager
+    def repeat(self) -> Iterator[Callable[[Value], None]]:
+        """``while (true)``; what is yielded leaves the loop where the condition that it is given holds."""
+        name = self._fresh("repeat")
+        self._lines.append(f"  br label %{name}")
+        self._start_block(name)
+
+        def leave(condition: Value) -> None:
+            rest = self._fresh("stay")
+            self._lines.append(f"  br {condition}, label %{name}.end, label %{rest}")
+            self._start_block(rest)
+
+        yield leave
+        self._lines.append(f"  br label %{name}")
         self._start_block(f"{name}.end")

@@ -110,7 +110,7 @@ def _machine(cpu: str, features: str) -> Any:
 def _key(text: str, cpu: str, features: str) -> str:
     import llvmlite
 
-    facts = "\0".join([text, cpu, features, llvmlite.__version__])
+    facts = "\0".join([text, cpu, features, _llvm().get_default_triple(), llvmlite.__version__])
     return hashlib.sha256(facts.encode()).hexdigest()
 
 

@@ -64,7 +64,7 @@ def _pair_loss(kind: type) -> Converter:
         x = export.entry(pair, 0, f"{name}_inputs")
         first, second = (
             export.call(losses.as_rows, export.entry(x, k, f"{name}_{k + 1}"), kind is
-                        torch.nn.MarginRankingLoss, name=f"{name}_input_{k + 1}")
+                        modules.MarginRankingLoss, name=f"{name}_input_{k + 1}")
             for k in range(2)
         )
         t = export.call(losses.signs, pair, name=f"{name}_target")
@@ -103,7 +103,8 @@ def _sum(export: Any, c: Any, pair: Any, name: str) -> Any:
         if isinstance(c, nn.ParallelCriterion):
             x, t = (export.entry(pair, side, f"{name}_{side + 1}") for side in range(2))
             entry = f"{name}_{k + 1}"
-            given = [export.entry(x, k, entry), t if c.repeatTarget else export.entry(t, k, entry)]
+            whole = c.repeatTarget or not c.needsTarget()
+            given = [export.entry(x, k, entry), t if whole else export.entry(t, k, entry)]
         losses_.append(_criterion(export, part, given, f"{name}_{k + 1}"))
     return export.call(losses.weighted_sum, losses_, tuple(map(float, c.weights)), name=name)
 
@@ -120,7 +121,7 @@ def _of_modules(export: Any, c: Any, pair: Any, name: str) -> Any:
     x, t = (export.entry(pair, side, f"{name}_{side + 1}") for side in range(2))
     if c.inputModule is not None:
         x = export.frozen(c.inputModule, x, f"{name}_input")
-    if c.targetModule is not None:
+    if c.targetModule is not None and c.needsTarget():
         t = export.frozen(c.targetModule, t, f"{name}_target")
     return _criterion(export, c.criterion, [x, t], f"{name}_loss")
 
@@ -134,6 +135,8 @@ def _criterion(export: Any, c: Any, pair: Any, name: str) -> Any:
 
 def _node(export: Any, m: Any, pair: Any, name: str) -> Any:
     """Convert a criterion that is a node: its loss has the shape (1,)."""
+    if not m.criterion.needsTarget():
+        pair = export.call(losses.with_target, pair, m.criterion.takesTable, name=f"{name}_pair")
     value = _criterion(export, m.criterion, pair, f"{name}_value")
     return export.call(losses.loss, value, name=name)
 
@@ -152,12 +155,12 @@ CRITERIONS: dict[type, Converter] = {
         losses.divergences, pair, c.sizeAverage, name=name
     ),
     nn.SoftMarginCriterion: _loss(torch.nn.SoftMarginLoss),
-    nn.HingeEmbeddingCriterion: _loss(torch.nn.HingeEmbeddingLoss, losses.target_like, "margin"),
+    nn.HingeEmbeddingCriterion: _loss(modules.HingeEmbeddingLoss, losses.target_like, "margin"),
     nn.MultiLabelMarginCriterion: _loss(torch.nn.MultiLabelMarginLoss, losses.label_sets),
     nn.MultiLabelSoftMarginCriterion: _loss(torch.nn.BCEWithLogitsLoss, weight="weights"),
     nn.MultiMarginCriterion: _multi_margin,
     nn.CosineEmbeddingCriterion: _pair_loss(modules.CosineEmbeddingLoss),
-    nn.MarginRankingCriterion: _pair_loss(torch.nn.MarginRankingLoss),
+    nn.MarginRankingCriterion: _pair_loss(modules.MarginRankingLoss),
     nn.L1HingeEmbeddingCriterion: lambda export, c, pair, name: export.call(
         losses.l1_hinge, pair, float(c.margin), name=name
     ),

@@ -228,6 +228,13 @@ def _cosine(export: Any, m: Any, value: Any, name: str) -> Any:
     )
 
 
+def _kmeans(export: Any, m: Any, value: Any, name: str) -> Any:
+    return export.layer(
+        modules.Kmeans, m.k, m.dim, 1.0 if m.scale is None else m.scale, value=value, name=name,
+        parameters={"weight": m.weight},
+    )
+
+
 def _bilinear(export: Any, m: Any, value: Any, name: str) -> Any:
     outputs, first, second = m.weight.shape
     return export.layer(
@@ -255,7 +262,7 @@ def _glu(export: Any, m: Any, value: Any, name: str) -> Any:
 def _weight_norm(export: Any, m: Any, value: Any, name: str) -> Any:
     outputs, inputs = m.v.shape
     return export.layer(
-        modules.LinearWeightNorm, inputs, outputs, m.bias is not None, value=value, name=name,
+        modules.LinearWeightNorm, inputs, outputs, m.bias is not None, m.eps, value=value, name=name,
         parameters={"v": m.v, "g": m.g, "bias": m.bias},
     )
 
@@ -280,6 +287,7 @@ LAYERS: dict[type, Converter] = {
     nn.Euclidean: _euclidean,
     nn.WeightedEuclidean: _euclidean,
     nn.Cosine: _cosine,
+    nn.Kmeans: _kmeans,
     nn.Add: _elementwise("add", "bias"),
     nn.CAdd: _elementwise("add", "bias"),
     nn.Mul: _elementwise("mul", "weight"),

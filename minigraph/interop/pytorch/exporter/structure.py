@@ -7,9 +7,9 @@ from typing import Any, Callable
 import torch
 
 from minigraph import nn, rnn
-from minigraph.interop.pytorch.reverse import Reverse
 from minigraph.interop.pytorch.runtime import functions, modules, tables
 from minigraph.interop.walker import Converter
+from minigraph.rnn.reverse import Reverse
 
 
 def _call(function: Callable[..., Any], *fields: Any) -> Converter:
@@ -70,7 +70,16 @@ def _unroll(export: Any, m: Any, value: Any, name: str) -> Any:
 
 def _bilinear_upsampling(export: Any, m: Any, value: Any, name: str) -> Any:
     size = None if m.scale_factor else (m.oheight, m.owidth)
-    return export.call(functions.upsample_bilinear, value, m.scale_factor, size, name=name)
+    return export.call(functions.upsample_linear, value, m.scale_factor, size, 2, name=name)
+
+
+def _upsampling(export: Any, m: Any, value: Any, name: str) -> Any:
+    if m.mode == "nearest":
+        return export.layer(
+            torch.nn.Upsample, scale_factor=float(m.scale_factor), mode="nearest", value=value, name=name
+        )
+    size = None if m.scale_factor else tuple(n for n in (m.odepth, m.oheight, m.owidth) if n)
+    return export.call(functions.upsample_linear, value, m.scale_factor, size, name=name)
 
 
 def _convert(export: Any, m: Any, value: Any, name: str) -> Any:
@@ -133,6 +142,7 @@ CALLS: dict[type, Converter] = {
     nn.Normalize: _call(functions.normalize, "p", "eps"),
     nn.SpatialCrossMapLRN: _call(functions.local_response, "size", "alpha", "beta", "k"),
     nn.SpatialUpSamplingBilinear: _bilinear_upsampling,
+    nn.UpSampling: _upsampling,
     nn.Reshape: _call(functions.reshape, "size", "batchMode"),
     nn.View: _call(functions.view, "size", "numInputDims"),
     nn.Narrow: _call(functions.narrow, "dimension", "index", "length"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import re
 import textwrap
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 import torch.fx
 
-from minigraph.files.atomic import replacing
+from minigraph.files.atomic import replacing, write_text
 from minigraph.interop.names import Unique, identifier
 from minigraph.interop.pytorch.exporter.export import to_torch
 from minigraph.interop.pytorch.files.structure import check_replaceable, source_path, structure_lines
@@ -52,10 +53,11 @@ def save_torch(net: Any, path: Any) -> tuple[Path, Path]:
     source = source_path(path)
     check_replaceable(source, _HEAD)
     text = source_of(module, path.name) + structure_lines(net, module.state_dict(), path)
+    weights = io.BytesIO()  # PyTorch does not say what the system said where it cannot write
+    torch.save(module.state_dict(), weights)
     with replacing(path) as temporary:
-        torch.save(module.state_dict(), temporary)
-    with replacing(source) as temporary:
-        Path(temporary).write_text(text, encoding="utf-8")
+        Path(temporary).write_bytes(weights.getbuffer())
+    write_text(source, text)
     return path, source
 
 

@@ -14,7 +14,8 @@ import base64
 import hashlib
 import json
 import math
-import pickle
+import os
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
@@ -23,9 +24,11 @@ import numpy as np
 import torch
 
 from minigraph.errors import ArgumentError, FormatError, MinigraphError
+from minigraph.files.headroom import check_room
 from minigraph.files.native.container import DTYPES
 from minigraph.files.native.reader import put_together
 from minigraph.files.native.writer import taken_apart
+from minigraph.files.opening import open_regular
 from minigraph.interop.pytorch.exporter.export import to_torch
 from minigraph.memory import root
 from minigraph.nn import Module
@@ -51,9 +54,9 @@ def check_replaceable(source: Path, head: str) -> None:
     """Raise ``ArgumentError`` if ``source`` is a file that does not begin as ``head`` does."""
     if not source.exists():
         return
-    with open(source, encoding="utf-8", errors="replace") as file:
-        first = file.readline()
-    if first[:40] != head[:40]:
+    with open_regular(source) as file:
+        first = file.read(40)
+    if first != head[:40].encode("utf-8"):
         raise ArgumentError(
             f"{source} was not written by save_torch and would be replaced by the source of the network: "
             "choose another name"
@@ -146,17 +149,15 @@ def _places(net: Any, take: Any = None) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def _sound() -> Iterator[None]:
+def _sound(where: Any = "a network") -> Iterator[None]:
     """Turn what attributes of the wrong kind make a network raise into ``FormatError``."""
     try:
         with np.errstate(all="ignore"):  # numbered parameters are no weights
             yield
-    except MinigraphError:
+    except FormatError:
         raise
     except Exception as error:
-        raise FormatError(
-            f"the structure makes no network: {type(error).__name__}: {error}"
-        ) from error
+        raise FormatError(f"{where}: the structure makes no network: {_first_line(error)}") from error
 
 
 def _trained(net: Any) -> list[np.ndarray]:
@@ -185,14 +186,15 @@ def _restored(structure: dict[str, Any], state: dict[str, Any], path: Path, sour
     net = put_together(str(structure.get("graph")), arrays, source)
     if not isinstance(net, Module):
         raise FormatError(f"{source}: its structure is damaged: it holds no module")
-    # An array is named after its first use, which depends on the order of a module's attributes.
-    _, own = taken_apart(net)
+    with _sound(source):
+        # An array is named after its first use, which depends on the order of a module's attributes.
+        _, own = taken_apart(net)
 
     def take(name: str, entries: np.ndarray, key: str, chosen: np.ndarray) -> None:
         if key in state and state[key].numel() > chosen.max():
             own[name].reshape(-1)[entries] = state[key].reshape(-1)[chosen].double().numpy()
 
-    with _sound():
+    with _sound(source):
         _places(net, take)
         _check(net, state, path, source)
     return net
@@ -200,24 +202,34 @@ def _restored(structure: dict[str, Any], state: dict[str, Any], path: Path, sour
 
 def _state(path: Path) -> dict[str, Any]:
     """Return the state dict of a file, of which only tensors are read."""
-    with open(path, "rb"):
-        pass  # a missing file is an OSError that names it
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise FormatError(
-            f"{path} is no state dict: it is damaged or holds objects, which are not unpickled because "
-            "that would run code; write torch.save(module.state_dict(), path)"
-        ) from error
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        check_room(size, lambda words: FormatError(f"{path} needs {words}"))
+        try:
+            # Torch would also read older files, whose claims of size it believes, and packed ones.
+            if any(entry.compress_type for entry in zipfile.ZipFile(file).infolist()):
+                raise ValueError("its entries are compressed")
+            file.seek(0)
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # damage makes PyTorch raise whatever its reader ran into
+            raise FormatError(
+                f"{path} is no state dict: it is damaged or holds objects, which are not unpickled because "
+                f"that would run code; write torch.save(module.state_dict(), path). {_first_line(error)}"
+            ) from error
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(tensor, torch.Tensor) for key, tensor in state.items()
     ):
         raise FormatError(f"{path} is no state dict: one maps names to tensors")
     for key, tensor in state.items():
         plain = tensor.layout is torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
-        if not plain or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        whole = plain and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes() <= size
+        if not whole:
             raise FormatError(f"{path}: {key} is no plain tensor, each entry in memory of its own")
     return {key: tensor.detach() for key, tensor in state.items()}
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).strip() or 'no words').splitlines()[0]}"
 
 
 def _read_structure(path: Path, source: Path) -> dict[str, Any]:
@@ -227,7 +239,8 @@ def _read_structure(path: Path, source: Path) -> dict[str, Any]:
             f"{path} is a state dict, which holds weights and no structure: {source.name}, which "
             "mg.interop.save_torch wrote beside it, is missing"
         )
-    lines = source.read_text(encoding="utf-8", errors="replace").splitlines()
+    with open_regular(source) as file:
+        lines = file.read().decode("utf-8", "replace").splitlines()
     marks = [number for number, line in enumerate(lines) if line.startswith(_MARK)]
     if not marks:
         raise FormatError(

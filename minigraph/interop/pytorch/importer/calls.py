@@ -14,9 +14,9 @@ import torch
 from minigraph import nn
 from minigraph.graph import Node
 from minigraph.interop.pytorch.importer.layers import softmax_over
-from minigraph.interop.pytorch.reverse import Reverse
 from minigraph.interop.pytorch.runtime import functions, tables
 from minigraph.interop.walker import Unconvertible
+from minigraph.rnn.reverse import Reverse
 
 Number = (int, float)
 
@@ -36,30 +36,36 @@ def dimension(axis: int) -> int:
 # -- arithmetic ---------------------------------------------------------------------------------------
 
 
+def _of_one_shape(layer: Any, a: Any, b: Any) -> Any:
+    """Return the call of a table layer, which refuses what PyTorch would expand."""
+    layer.sameShape = True
+    return layer([a, b])
+
+
 def _plus(a: Any, b: Any, *, alpha: float = 1) -> Any:
     if isinstance(a, Number):
         a, b = b, a * 1.0
     if isinstance(b, Number):
         return nn.AddConstant(alpha * b)(a)
-    return nn.CAddTable()([a, b if alpha == 1 else nn.MulConstant(alpha)(b)])
+    return _of_one_shape(nn.CAddTable(), a, b if alpha == 1 else nn.MulConstant(alpha)(b))
 
 
 def _minus(a: Any, b: Any) -> Any:
     if isinstance(a, Number):
         return nn.AddConstant(a)(nn.MulConstant(-1)(b))
-    return nn.AddConstant(-b)(a) if isinstance(b, Number) else nn.CSubTable()([a, b])
+    return nn.AddConstant(-b)(a) if isinstance(b, Number) else _of_one_shape(nn.CSubTable(), a, b)
 
 
 def _times(a: Any, b: Any) -> Any:
     if isinstance(a, Number):
         a, b = b, a
-    return nn.MulConstant(b)(a) if isinstance(b, Number) else nn.CMulTable()([a, b])
+    return nn.MulConstant(b)(a) if isinstance(b, Number) else _of_one_shape(nn.CMulTable(), a, b)
 
 
 def _divided(a: Any, b: Any) -> Any:
     if isinstance(a, Number):
         return nn.MulConstant(a)(nn.Power(-1)(b))
-    return nn.MulConstant(1 / b)(a) if isinstance(b, Number) else nn.CDivTable()([a, b])
+    return nn.MulConstant(1 / b)(a) if isinstance(b, Number) else _of_one_shape(nn.CDivTable(), a, b)
 
 
 def _of(make: Callable[[], Any]) -> Callable[..., Any]:

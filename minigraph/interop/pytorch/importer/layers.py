@@ -227,11 +227,17 @@ def _padding(kind: type) -> Importer:
     return lambda layer: kind(*_tuple(layer.padding, 4))
 
 
-def _nearest(layer: Any) -> nn.SpatialUpSamplingNearest:
-    scale = layer.scale_factor
-    if layer.mode != "nearest" or scale is None or len(set(_tuple(scale, 2))) > 1:
-        raise Unconvertible("Upsample other than nearest with one scale_factor")
-    return nn.SpatialUpSamplingNearest(_tuple(scale, 2)[0])
+def _upsample(layer: Any) -> Any:
+    scale, linear = layer.scale_factor, layer.mode in ("bilinear", "trilinear") and layer.align_corners
+    if layer.mode != "nearest" and not linear:
+        raise Unconvertible(f"Upsample {layer.mode!r} other than nearest, or linear with align_corners")
+    if scale is None and linear:
+        axes = 2 if layer.mode == "bilinear" else 3
+        names = ("odepth", "oheight", "owidth")[-axes:]
+        return nn.UpSampling(dict(zip(names, _tuple(layer.size, axes))), "linear")
+    if scale is None or len(set(_tuple(scale, 2))) > 1 or _tuple(scale, 2)[0] % 1:
+        raise Unconvertible("Upsample by other than one whole scale_factor")
+    return nn.UpSampling(_tuple(scale, 2)[0], "linear" if linear else "nearest")
 
 
 def _elementwise(layer: Any) -> Any:
@@ -271,7 +277,8 @@ IMPORTERS: dict[type, Importer] = {
     torch.nn.Dropout3d: _map_dropout(nn.VolumetricDropout),
     torch.nn.Identity: lambda layer: nn.Identity(),
     torch.nn.Flatten: _flatten,
-    torch.nn.Upsample: _nearest,
+    torch.nn.Upsample: _upsample,
+    modules.Upsample: lambda layer: nn.SpatialUpSamplingNearest(_tuple(layer.scale_factor, 1)[0]),
     torch.nn.PixelShuffle: _plain(nn.PixelShuffle, "upscale_factor"),
     torch.nn.ZeroPad2d: _padding(nn.SpatialZeroPadding),
     torch.nn.ReflectionPad2d: _padding(nn.SpatialReflectionPadding),

@@ -10,9 +10,9 @@ import torch
 from minigraph import nn, rnn
 from minigraph.graph import Node
 from minigraph.interop.pytorch.importer.recurrent import gru_step, lstm_step, rnn_step
-from minigraph.interop.pytorch.reverse import Reverse
 from minigraph.interop.walker import Unconvertible
 from minigraph.nn.nest import nest
+from minigraph.rnn.reverse import Reverse
 
 #: The recurrent layers and what makes a step of them; cells likewise.
 SEQUENCES: dict[type, Callable[..., Any]] = {

@@ -169,6 +169,14 @@ def absolute(x):
     return torch.where(x >= 0, x, -x)
 
 
+def limited(x, low, high):
+    """nn.HardTanh, nn.Clamp and nn.ReLU6: the gradient passes at the bounds themselves.
+
+    What torch.clamp passes there depends on its version.
+    """
+    return torch.where((x >= low) & (x <= high), x, x.detach().clamp(low, high))
+
+
 def sqrt(x):
     """nn.Sqrt: where the root is 0 no gradient goes back."""
     return torch.where(x == 0, torch.zeros_like(x), torch.where(x == 0, torch.ones_like(x), x).sqrt())
@@ -253,11 +261,36 @@ def l1_penalty(x, l1weight, sizeAverage, provideOutput):
     return _Backward.apply(x, 1.0 if provideOutput else 0.0, weight)
 
 
-def upsample_bilinear(x, scale, size):
-    """nn.SpatialUpSamplingBilinear: positions in single precision, as Torch7 computes them."""
-    wanted = [n * scale for n in x.shape[-2:]] if scale else size
-    rows, columns = (_interpolation(n, count, x) for n, count in zip(x.shape[-2:], wanted))
-    return rows @ (x @ columns.T)
+class _Nearest(torch.autograd.Function):
+    """Numbers of centres, which move towards the mean of their samples."""
+
+    @staticmethod
+    def forward(context, x, weight, scale):
+        nearest = (x.unsqueeze(1) - weight).square().sum(2).argmin(1)
+        context.save_for_backward(x, weight, nearest)
+        context.scale = scale
+        return (nearest + 1).to(x.dtype)
+
+    @staticmethod
+    def backward(context, gradient):
+        x, weight, nearest = context.saved_tensors
+        moves = torch.zeros_like(weight).index_add(0, nearest, weight[nearest] - x)
+        counts = torch.bincount(nearest, minlength=len(weight)).to(weight.dtype) + 1e-7
+        return torch.zeros_like(x), context.scale * moves / counts.unsqueeze(1), None
+
+
+def nearest_centre(x, weight, scale):
+    """nn.Kmeans: the number, from 1, of the row of ``weight`` nearest to each row of ``x``."""
+    return _Nearest.apply(x, weight, scale)
+
+
+def upsample_linear(x, scale, size, axes=None):
+    """nn.SpatialUpSamplingBilinear, nn.UpSampling: along the last axes, positions as Torch7's."""
+    for axis in range(-1, -(axes or x.ndim - 2) - 1, -1):
+        n = x.shape[axis]
+        matrix = _interpolation(n, n * scale if scale else size[axis], x)
+        x = (x.movedim(axis, -1) @ matrix.T).movedim(-1, axis)
+    return x
 
 
 def _interpolation(size, count, like):

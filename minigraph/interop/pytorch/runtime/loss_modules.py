@@ -31,6 +31,22 @@ class CosineEmbeddingLoss(torch.nn.CosineEmbeddingLoss):
         return reduced(terms, self.reduction)
 
 
+class HingeEmbeddingLoss(torch.nn.HingeEmbeddingLoss):
+    """nn.HingeEmbeddingCriterion: where the distance is the margin the gradient goes back."""
+
+    def forward(self, input, target):
+        apart = torch.where(input > self.margin, torch.zeros_like(input), self.margin - input)
+        return reduced(torch.where(target > 0, input, apart), self.reduction)
+
+
+class MarginRankingLoss(torch.nn.MarginRankingLoss):
+    """nn.MarginRankingCriterion: where the pair is apart by the margin the gradient goes back."""
+
+    def forward(self, input1, input2, target):
+        short = self.margin - target * (input1 - input2)
+        return reduced(torch.where(short < 0, torch.zeros_like(short), short), self.reduction)
+
+
 class WeightedMSELoss(torch.nn.Module):
     """nn.WeightedMSECriterion: the target is multiplied by the weight, as Torch does."""
 

@@ -94,6 +94,14 @@ def hinges(pair, margin, sizeAverage):
     return averaged(torch.relu(margin - pair[0] * target_like(pair)), sizeAverage)
 
 
+def with_target(value, takesTable):
+    """Return a pair for a criterion without a target, whose node may take the prediction alone."""
+    pair = isinstance(value, (list, tuple)) and len(value) == 2
+    if pair and (not takesTable or isinstance(value[0], (list, tuple))):
+        return value
+    return [value, None]
+
+
 def l1_cost(pair):
     """nn.L1Cost: the sum of the absolute values."""
     return pair[0].abs().sum()

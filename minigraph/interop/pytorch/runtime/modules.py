@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import torch
 
-from minigraph.interop.pytorch.runtime.functions import axis_of, class_axis, rows, with_slope
+from minigraph.interop.pytorch.runtime.functions import (
+    axis_of,
+    class_axis,
+    limited,
+    nearest_centre,
+    rows,
+    with_slope,
+)
 
 
 class Softmax(torch.nn.Softmax):
@@ -36,14 +43,14 @@ class Hardtanh(torch.nn.Hardtanh):
     """nn.HardTanh and nn.Clamp: the gradient passes at the bounds themselves."""
 
     def forward(self, input):
-        return input.clamp(self.min_val, self.max_val)
+        return limited(input, self.min_val, self.max_val)
 
 
 class ReLU6(torch.nn.ReLU6):
     """nn.ReLU6: the gradient passes at 0 and 6 themselves."""
 
     def forward(self, input):
-        return input.clamp(0, 6)
+        return limited(input, 0, 6)
 
 
 class PReLU(torch.nn.PReLU):
@@ -129,12 +136,13 @@ class Elementwise(torch.nn.Module):
 
     def forward(self, input):
         weight = self.weight
-        if self.scalar:
-            weight = weight.reshape(())
-        elif weight.numel() == input.numel():
+        if weight.numel() == input.numel():
             weight = weight.reshape(input.shape)
+        elif self.scalar or weight.numel() == 1:
+            weight = weight.reshape(())
         elif weight.ndim != input.ndim:
             weight = weight.reshape(1, *input.shape[1:])
+        weight = weight.expand(input.shape)
         return input + weight if self.operation == "add" else input * weight
 
 
@@ -169,17 +177,30 @@ class Cosine(torch.nn.Module):
         return torch.nn.functional.linear(input, self.weight) / norms / lengths
 
 
+class Kmeans(torch.nn.Module):
+    """nn.Kmeans: the number, from 1, of the centre nearest to each sample."""
+
+    def __init__(self, k, dim, scale):
+        super().__init__()
+        self.scale = scale
+        self.weight = torch.nn.Parameter(torch.zeros(k, dim))
+
+    def forward(self, input):
+        return nearest_centre(input, self.weight, self.scale)
+
+
 class LinearWeightNorm(torch.nn.Module):
     """nn.LinearWeightNorm: a linear layer whose weight is ``g * v / ||v||``, row by row."""
 
-    def __init__(self, inputSize, outputSize, bias):
+    def __init__(self, inputSize, outputSize, bias, eps=1e-16):
         super().__init__()
+        self.eps = eps
         self.v = torch.nn.Parameter(torch.zeros(outputSize, inputSize))
         self.g = torch.nn.Parameter(torch.zeros(outputSize, 1))
         self.bias = torch.nn.Parameter(torch.zeros(outputSize)) if bias else None
 
     def forward(self, input):
-        norms = torch.linalg.vector_norm(self.v, dim=1, keepdim=True)
+        norms = torch.linalg.vector_norm(self.v, dim=1, keepdim=True).clamp_min(self.eps)
         return torch.nn.functional.linear(input, self.v * (self.g / norms), self.bias)
 
 

@@ -89,13 +89,13 @@ class WeightNorm(torch.nn.Module):
             layer.computed = (field,)
         entries = torch.Size(shape).numel()
         self.v = torch.nn.Parameter(torch.zeros(shape[axis], entries // shape[axis]))
-        self.g = torch.nn.Parameter(torch.zeros(shape[axis]))
+        self.g = torch.nn.Parameter(torch.zeros(shape[axis], 1))
         self.register_buffer("order", torch.zeros(entries, dtype=torch.int64) if permuted else None)
 
     def forward(self, input):
         # The 1e-4 is Torch's guard against rows of zeros.
-        lengths = ((self.v * self.v).sum(1) + 1e-4).sqrt()
-        rows = self.v * (self.g / lengths).unsqueeze(1)
+        lengths = ((self.v * self.v).sum(1, keepdim=True) + 1e-4).sqrt()
+        rows = self.v * (self.g / lengths)
         others = [size for axis, size in enumerate(self.shape) if axis != self.axis]
         weight = rows.reshape(-1, *others).movedim(0, self.axis).reshape(-1)
         if self.order is not None:

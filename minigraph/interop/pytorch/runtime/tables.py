@@ -34,44 +34,52 @@ def flatten_table(table):
     return flat
 
 
+def alike(table):
+    """Return the tensors of a table in the shape of the first, by the order of their elements."""
+    first = table[0]
+    return [entry if entry.shape == first.shape else entry.reshape(first.shape) for entry in table]
+
+
 def add_table(table):
     """nn.CAddTable: the sum of tensors."""
-    total = table[0]
-    for entry in table[1:]:
+    total, *rest = alike(table)
+    for entry in rest:
         total = total + entry
     return total
 
 
 def mul_table(table):
     """nn.CMulTable: the product of tensors."""
-    total = table[0]
-    for entry in table[1:]:
+    total, *rest = alike(table)
+    for entry in rest:
         total = total * entry
     return total
 
 
 def sub_table(table):
     """nn.CSubTable: the first less the second."""
-    return table[0] - table[1]
+    first, second = alike(table)
+    return first - second
 
 
 def div_table(table):
     """nn.CDivTable: the first by the second."""
-    return table[0] / table[1]
+    first, second = alike(table)
+    return first / second
 
 
 def max_table(table):
     """nn.CMaxTable: the entrywise maximum; the first of equal entries gets the gradient."""
-    total = table[0]
-    for entry in table[1:]:
+    total, *rest = alike(table)
+    for entry in rest:
         total = torch.where(entry > total, entry, total)
     return total
 
 
 def min_table(table):
     """nn.CMinTable: the entrywise minimum; the first of equal entries gets the gradient."""
-    total = table[0]
-    for entry in table[1:]:
+    total, *rest = alike(table)
+    for entry in rest:
         total = torch.where(entry < total, entry, total)
     return total
 
@@ -88,7 +96,8 @@ def zip_one_to_many(table):
 
 def add_tensor_table(table):
     """nn.CAddTensorTable: add one tensor to each of a table."""
-    return [table[0] + entry for entry in table[1]]
+    one, *many = alike([table[0], *table[1]])
+    return [one + entry for entry in many]
 
 
 def mixture_table(table, dim):

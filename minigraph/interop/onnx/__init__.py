@@ -1,0 +1,1 @@
+"""ONNX: a network captured as a program, and the program's operations written as ONNX operators."""
