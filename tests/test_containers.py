@@ -174,6 +174,26 @@ def test_a_shared_parameter_is_stepped_once() -> None:
     np.testing.assert_allclose(first.weight, before - 0.5)
 
 
+def test_a_parameter_is_stepped_by_each_of_its_gradients() -> None:
+    first = nn.Linear(2, 2)
+    net = filled(nn.ConcatTable(), first, first.clone("weight", "bias"))
+    for number, gradient in enumerate(net.parameters()[1]):
+        gradient.fill(1 + number)
+    before = first.weight.copy(), first.bias.copy()
+    net.updateParameters(0.5)
+    np.testing.assert_allclose(first.weight, before[0] - 0.5 * (1 + 3))
+    np.testing.assert_allclose(first.bias, before[1] - 0.5 * (2 + 4))
+
+
+def test_a_transposed_parameter_is_stepped_once() -> None:
+    first, second = nn.Linear(3, 2, False), nn.Linear(2, 3, False)
+    second.weight, second.gradWeight = first.weight.T, first.gradWeight.T
+    first.gradWeight[...] = np.arange(6).reshape(2, 3)
+    before = first.weight.copy()
+    filled(nn.Sequential(), first, second).updateParameters(0.5)
+    np.testing.assert_allclose(first.weight, before - 0.5 * np.arange(6).reshape(2, 3))
+
+
 def test_weight_norm_inside_a_container() -> None:
     inner = nn.WeightNorm(nn.Linear(4, 3))
     net = filled(nn.Sequential(), inner, nn.Tanh())

@@ -15,7 +15,7 @@ from minigraph.tables import copy_table, leaves
 
 FIRST = [cases[0] for name, cases in REGISTRY.items() if hasattr(nn, name)]
 #: Classes whose first case passes no gradient back to any input: there is nothing to be wrong.
-CONSTANT = {"OneHot", "Constant", "ZeroGrad", "LookupTable", "IndexLinear", "SparseLinear"}
+CONSTANT = {"OneHot", "Constant", "ZeroGrad", "LookupTable", "IndexLinear", "SparseLinear", "Kmeans"}
 
 
 def given(case: Case) -> tuple[Any, Any]:
@@ -357,6 +357,24 @@ def test_a_module_that_spoils_what_others_read_is_found_as_a_whole() -> None:
     report = mg.debug.gradcheck(net, mg.random.randn(2, 3))
     assert not report.ok and report.blamed[0].module is net
     assert str(report).splitlines()[0].endswith("; every module in it is right by itself)")
+
+
+def test_modules_that_return_nothing_and_modules_that_read_what_others_keep() -> None:
+    class Quiet(nn.Module):
+        def updateOutput(self, input: Any) -> None:
+            self.output = np.maximum(input, 0)
+
+        def updateGradInput(self, input: Any, gradOutput: Any) -> None:
+            self.gradInput = gradOutput * (input > 0)
+
+    mg.manualSeed(13)
+    pool = nn.SpatialMaxPooling(2, 2, 2, 2)
+    x = nn.Identity()()
+    y = nn.SpatialMaxUnpooling(pool)(Quiet()(pool(nn.SpatialConvolution(1, 2, 3, 3, 1, 1, 1, 1)(x))))
+    image = mg.random.randn(1, 4, 4)
+    image[0, :2, :2] = 0
+    report = mg.debug.gradcheck(nn.gModule([x], [y]), image)
+    assert report.ok, report
 
 
 def test_a_thousand_nodes() -> None:

@@ -151,14 +151,33 @@ def test_a_module_used_in_two_networks_overwrites_the_others_activation() -> Non
         nets[0].backward(np.ones(2), np.ones(2))
 
 
+class OneForAll(nn.Module):
+    """Writes its output into memory that all of its kind have in common."""
+
+    room = np.zeros(2)
+
+    def updateOutput(self, input: Any) -> np.ndarray:
+        np.copyto(self.room, input)
+        self.output = self.room
+        return self.room
+
+
 def test_a_buffer_shared_within_one_network_is_caught_in_forward() -> None:
-    layer = nn.Linear(2, 2)
     x = nn.Identity()()
-    first = nn.Sequential().add(layer)(x).annotate(name="first")
-    second = nn.Sequential().add(layer)(nn.Tanh()(x)).annotate(name="second")
+    first = OneForAll()(x).annotate(name="first")
+    second = OneForAll()(nn.Tanh()(x)).annotate(name="second")
     net = nn.gModule([x], [nn.CAddTable()([first, second]).annotate(name="sum")])
     with pytest.raises(StateError, match="changed before the node could read it: it is the output buffer of"):
         net.forward(np.ones(2))
+
+
+def test_a_layer_in_two_modules_of_one_network_shares_no_buffer() -> None:
+    layer = nn.Linear(2, 2)
+    x = nn.Identity()()
+    first, second = nn.Sequential().add(layer)(x), nn.Sequential().add(layer)(nn.Tanh()(x))
+    net = nn.gModule([x], [nn.CAddTable()([first, second])])
+    expected = layer.weight @ (1 + np.tanh(np.ones(2))) + 2 * layer.bias
+    np.testing.assert_allclose(net.forward(np.ones(2)), expected, rtol=1e-14)
 
 
 def test_inner_networks_are_watched() -> None:

@@ -197,6 +197,18 @@ def test_a_module_may_be_in_several_places_of_a_network(build: Any, shared: Any)
     np.testing.assert_allclose(gradInput, numeric_gradient(loss, X), atol=1e-7)
 
 
+def test_a_change_of_type_leaves_what_was_handed_in_alone() -> None:
+    x, y = nn.Identity()(), nn.Identity()()
+    net = nn.gModule([x, y], [nn.Identity()([x, y])])
+    input, gradOutput = [randn(2), randn(2)], [randn(2), randn(2)]
+    given = [*input, *gradOutput]
+    output = net.forward(input)
+    net.backward(input, gradOutput)
+    net.float()
+    assert all(a is b for a, b in zip([*input, *gradOutput], given))
+    assert output[0].dtype == np.float64 and net.output[0].dtype == np.float32
+
+
 def test_a_criterion_may_be_at_several_nodes() -> None:
     criterion = nn.MarginCriterion(5)
     x, y, t = nn.Identity()(), nn.Identity()(), nn.Identity()()

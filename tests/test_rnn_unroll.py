@@ -300,3 +300,13 @@ def test_memory_grows_with_the_activations_only() -> None:
     grown = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert grown < 4e6, f"{grown / 1e6:.1f} MB"
+
+
+def test_an_initial_state_of_integers_that_is_an_output_too() -> None:
+    x, before = nn.Identity()().annotate(name="x"), nn.Identity()().annotate(name="before")
+    now = nn.CAddTable()([x, before]).annotate(name="now")
+    net = mg.rnn.Unroll(nn.gModule([x, before], [nn.Identity()(before), now]), {"now": "before"})
+    X = np.array([[0.5], [0.25], [0.125]])
+    earlier, now = net.forward([X, np.zeros(1, int)])
+    np.testing.assert_array_equal(earlier, [[0], [0.5], [0.75]])
+    np.testing.assert_array_equal(now, [[0.5], [0.75], [0.875]])

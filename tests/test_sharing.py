@@ -194,6 +194,15 @@ def test_views_stay_views_in_copies(how: str) -> None:
     assert len(other.parameters()[0]) == 2 and other.getParameters()[0].size == 8
 
 
+def test_a_shallow_copy_has_the_same_arrays() -> None:
+    net = step().evaluate()
+    net.getParameters()
+    for original in (net, net.modules[1]):
+        made = copy.copy(original)
+        assert made is not original and shared(made, original)
+        np.testing.assert_array_equal(made.forward(X), original.forward(X))
+
+
 def test_a_pickle_holds_no_more_than_the_parameters() -> None:
     """Activations that are views of the caller's data are copied alone."""
     net = nn.Sequential().add(nn.Narrow(1, 1, 2)).add(nn.Linear(3, 1))

@@ -93,7 +93,7 @@ def test_the_same_command_goes_on(file: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--batch-size", "0"], "--batch-size must be a whole number, at least 1; got 0"),
     (["--batch-size", "many"], "'many' is not a valid integer"),
-    (["--rnnsize", "4"], "No such option '--rnnsize'"),
+    (["--rnnsize", "4"], "No such option:? '?--rnnsize"),
     (["--model", "bert"], "--model must be one of lstm, gru, rnn; got 'bert'"),
     (["--dtype", "float16"], "--dtype must be one of float32, float64"),
     (["--learning-rate", "nan"], "--learning-rate must be a finite number >= 0; got nan"),

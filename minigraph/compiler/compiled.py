@@ -82,10 +82,6 @@ class Compiled(Container):
 
     # -- running ---------------------------------------------------------------------------------
 
-    def forward(self, input: Any) -> Any:
-        """Return the output for ``input``, as the network itself would."""
-        return self._evaluate(input)
-
     @exclusive
     def updateOutput(self, input: Any) -> Any:
         """Return the output for ``input``, as the network itself would."""
@@ -204,9 +200,10 @@ class Compiled(Container):
             self._failed(failure)
             return False
         if scale != 1.0:
-            for gradient, old in zip(gradients, before):
-                gradient *= scale
-                gradient += old
+            # All are read before any is written: some may be others, transposed.
+            after = [old + scale * gradient for gradient, old in zip(gradients, before)]
+            for gradient, new in zip(gradients, after):
+                np.copyto(gradient, new, casting="same_kind")
         return True
 
     def _forward_again(self, run: Run) -> None:

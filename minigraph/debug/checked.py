@@ -62,9 +62,11 @@ class Checked:
         self._restore()
 
     def close(self) -> None:
-        """Leave the module as it was but for its buffers."""
+        """Leave the module as it was, what it keeps for others (the places of maxima) included."""
         for bent in self._bent:
             bent.straighten()
+        self._forward(copy_table(self.input))
+        self._restore()
 
     def _backward(self, input: Any, gradOutput: Any) -> None:
         self._module.backward(input, gradOutput)
@@ -119,33 +121,45 @@ class Checked:
 
 
 class CheckedInside(Checked):
-    """The same of a module inside a network, which calls the two halves of its backward itself."""
+    """The same of a module inside a network, which calls its parts itself: they may return nothing."""
+
+    def _forward(self, input: Any) -> Any:
+        random.setRNGState(self._state)
+        output = self._module.updateOutput(input)
+        self._module.output = self._module.output if output is None else output
+        return self._module.output
 
     def _backward(self, input: Any, gradOutput: Any) -> None:
-        self._module.gradInput = self._module.updateGradInput(input, gradOutput)
+        gradInput = self._module.updateGradInput(input, gradOutput)
+        self._module.gradInput = self._module.gradInput if gradInput is None else gradInput
         self._module.accGradParameters(input, gradOutput)
 
 
 class _Bent:
-    """Makes a layer's output change by ``_backFactor`` times what it would, from its first output on."""
+    """Lets a layer's output follow its input by ``_backFactor``, counted from its first input on."""
 
     def __init__(self, layer: nn.Module) -> None:
-        self._layer, self._forward, self._first = layer, layer.updateOutput, None
+        self._layer, self._forward = layer, layer.updateOutput
+        self._input: Any = None
+        self._output: Any = None
         vars(layer)["updateOutput"] = self._updateOutput
 
     def straighten(self) -> None:
+        """Let it be as it was."""
         del vars(self._layer)["updateOutput"]
 
     def _updateOutput(self, input: Any) -> Any:
-        output = self._forward(input)
-        if self._first is None:
-            self._first = copy_table(output)
-        pairs = iter([(leaf, first) for (_, leaf), (_, first) in zip(leaves(output), leaves(self._first))])
-        slope = self._layer._backFactor
+        factor = self._layer._backFactor
+        if self._input is None:
+            self._input, self._output = copy_table(input), copy_table(self._forward(input))
+        output = self._forward(self._input if factor is None else input)
+        if factor is None:
+            return output
+        pairs = iter([(leaf, first) for (_, leaf), (_, first) in zip(leaves(output), leaves(self._output))])
 
         def follow(_: Any) -> Any:
             leaf, first = next(pairs)
-            return first + slope * (leaf - first)
+            return first + factor * (leaf - first)
 
         return map_table(follow, output)
 

@@ -222,6 +222,7 @@ class LocalChecks:
                 break
             with _moved(variables, [_ASIDE * self._direction(each.array) for each in variables]):
                 self._gradients(module, input, gradOutput, kinked, wrong)
+        CheckedInside(module, input, gradOutput, self._state).close()  # back where it was
         return [each for each in kinked if each.path in wrong or each.astray(_ROUGH)]
 
     def _gradients(

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator, Optional, TypeVar
 
 from minigraph.errors import ArgumentError, MinigraphError, check_dimension
 from minigraph.nesting import retold
-from minigraph.nn.module import Arrays, Module, Number
+from minigraph.nn.module import Arrays, Module, Number, Pair
 from minigraph.nn.state import distinct, held
 from minigraph.tables import check_gradInput
 
@@ -89,7 +89,7 @@ class Container(Module):
     def zeroGradParameters(self) -> None:
         self.applyToModules(lambda module: module.zeroGradParameters())
 
-    def _step(self, learningRate: Number, done: set[int]) -> None:
+    def _step(self, learningRate: Number, done: set[Pair]) -> None:
         # A container that names its own parameters (WeightNorm) is stepped like a layer.
         if type(self).parameters is not Container.parameters:
             super()._step(learningRate, done)
@@ -98,7 +98,7 @@ class Container(Module):
             if type(module).updateParameters is Module.updateParameters:
                 module._step(learningRate, done)
                 continue
-            mine = {id(parameter) for parameter in module.parameters()[0]}
+            mine = set(module._toStep())
             if not mine <= done:
                 module.updateParameters(learningRate)
                 done |= mine

@@ -125,10 +125,6 @@ class gModule(Container):
 
     # -- running ---------------------------------------------------------------------------
 
-    def forward(self, input: Any) -> Any:
-        """Return the output for ``input``; see ``updateOutput``, which has the turn."""
-        return self._evaluate(input)
-
     @exclusive
     def updateOutput(self, input: Any) -> Any:
         """Evaluate the nodes in ``forwardnodes`` order and return the output (table)."""

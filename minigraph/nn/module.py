@@ -12,7 +12,7 @@ import numpy as np
 from minigraph import nesting
 from minigraph.errors import ArgumentError, GraphError, StateError
 from minigraph.graph import Node, NodeData, check_nodes, expecting_node_message, shown
-from minigraph.memory import Region, root
+from minigraph.memory import Region, address, root
 from minigraph.memory.flat import Flat, givers, retire
 from minigraph.nn import sharing
 from minigraph.nn.state import State, replace_arrays
@@ -21,6 +21,8 @@ from minigraph.tables import fill_none, fit_gradient, refuse_mask
 
 Self = TypeVar("Self", bound="Module")
 Arrays = list[np.ndarray]
+#: Where a parameter and its gradient lie; see ``Module._toStep``.
+Pair = tuple[int, int, int]
 Number = float  # inside the class, ``float`` is Torch's conversion method
 
 
@@ -168,8 +170,11 @@ class Module(State):
         raise GraphError(expecting_node_message(nodes, "inputs", 0))
 
     @property
-    def _backFactor(self) -> Number:
-        """What ``gradInput`` is as a multiple of the derivative; another than 1 only on purpose."""
+    def _backFactor(self) -> Optional[Number]:
+        """What ``gradInput`` is as a multiple of the output's derivative; another than 1 only on purpose.
+
+        ``None``: nothing goes back, of ``_penalty`` neither.
+        """
         return 1.0
 
     @property
@@ -254,18 +259,26 @@ class Module(State):
             gradient.fill(0)
 
     def updateParameters(self, learningRate: Number) -> None:
-        """Step each parameter (once, however often it is shared) by ``-learningRate`` times its gradient.
+        """Step each parameter by ``-learningRate`` times its gradient.
 
-        A layer with a rule of its own overrides this; containers then call it.
+        Shared ones are stepped once by each gradient, which may be shared too. A layer with a rule of
+        its own overrides this; containers then call it.
         """
         self._step(learningRate, set())
 
-    def _step(self, learningRate: Number, done: set[int]) -> None:
-        """Step the parameters whose id is not in ``done``, and add them to it."""
-        for parameter, gradient in zip(*self.parameters()):
-            if id(parameter) not in done:
-                done.add(id(parameter))
+    def _step(self, learningRate: Number, done: set[Pair]) -> None:
+        """Step the parameters that are not in ``done`` with their gradients, and add them to it."""
+        for pair, (parameter, gradient) in self._toStep().items():
+            if pair not in done:
+                done.add(pair)
                 parameter -= learningRate * gradient
+
+    def _toStep(self) -> dict[Pair, tuple[np.ndarray, np.ndarray]]:
+        """Return parameters with their gradients by where they lie, transposed ones once."""
+        return {
+            (address(parameter), parameter.size, address(gradient)): (parameter, gradient)
+            for parameter, gradient in zip(*self.parameters())
+        }
 
     def reset(self: Self, stdv: Optional[Number] = None) -> Self:
         """Draw the parameters anew from the random stream; return the module."""

@@ -15,7 +15,8 @@ import numpy as np
 from minigraph.memory import Region
 
 _living: "weakref.WeakValueDictionary[int, Any]" = weakref.WeakValueDictionary()
-_clones: "weakref.WeakKeyDictionary[Any, list[weakref.ref[Any]]]" = weakref.WeakKeyDictionary()
+#: By the id of a network: it, and the clones that follow it.
+_clones: "dict[int, tuple[weakref.ref[Any], list[weakref.ref[Any]]]]" = {}
 
 
 def born(module: Any) -> None:
@@ -68,9 +69,14 @@ def _arrays(value: Any) -> Iterator[np.ndarray]:
 
 def add_clones(net: Any, clones: Sequence[Any]) -> None:
     """Note clones that are to follow what ``net`` is set to."""
-    _clones[net] = [*(weakref.ref(clone) for clone in clones_of(net)), *map(weakref.ref, clones)]
+    key = id(net)
+    kept = [*clones_of(net), *clones]
+    _clones[key] = weakref.ref(net, lambda _: _clones.pop(key, None)), [*map(weakref.ref, kept)]
 
 
 def clones_of(net: Any) -> list[Any]:
     """Return the clones of ``net`` that follow it and still live."""
-    return [clone for clone in (reference() for reference in _clones.get(net, ())) if clone is not None]
+    known, clones = _clones.get(id(net), (None, []))
+    if known is None or known() is not net:
+        return []
+    return [clone for clone in (reference() for reference in clones) if clone is not None]

@@ -168,6 +168,11 @@ class State:
             for name, value in vars(self).items()
         }
 
+    def __copy__(self) -> Any:
+        made = type(self).__new__(type(self))
+        vars(made).update(vars(self))
+        return made
+
     def _leave(self) -> None:
         """Let go of the buffers of the thread that ran this before; it may still read them."""
         self.clearState()

@@ -94,10 +94,6 @@ class Unroll(Container):
 
     # -- running ---------------------------------------------------------------------------
 
-    def forward(self, input: Any) -> Any:
-        """Return the outputs for ``input``; see the class."""
-        return self._evaluate(input)
-
     @exclusive
     def updateOutput(self, input: Any) -> Any:
         """Run all time steps and return the outputs, stacked; see the class."""

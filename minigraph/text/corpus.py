@@ -186,10 +186,10 @@ def _decoded(file: BinaryIO, path: Union[str, Path]) -> Iterator[str]:
             ) from error
 
 
-def _kept(file: BinaryIO, path: Union[str, Path]) -> BinaryIO:
+def _kept(file: io.BufferedReader, path: Union[str, Path]) -> BinaryIO:
     """Return in memory what can be read only once; raise ``ArgumentError`` where it is too much for it."""
     content = io.BytesIO()
-    while data := file.read(_PART):
+    while data := file.read1(_PART):  # what there is; Ctrl-C is heard between two reads
         there = size_text(content.tell())
         check_room(
             content.tell() + 16 * _PART,  # the numbers of what was read, and some more of it

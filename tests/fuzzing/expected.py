@@ -11,6 +11,7 @@ import minigraph as mg
 from fuzzing import losses  # noqa: F401
 from fuzzing.formulas import NoFormula, Reference
 from minigraph.errors import MinigraphError
+from minigraph.memory import address
 from minigraph.rnn import Unroll
 from minigraph.rnn.sequences import at
 from minigraph.tables import is_table, leaves, map_table
@@ -24,10 +25,10 @@ class Expected:
         self.inputs = map_table(
             lambda array: _leaf(array) if array.dtype.kind == "f" else torch.tensor(array), input
         )
-        params, gradParams = ([Reference.key(a) for a in arrays] for arrays in net.parameters())
-        self._keys = params
+        params, gradParams = net.parameters()
+        self._places = [Reference.place(array) for array in params]
         #: Whether each parameter has one gradient, wherever it is used.
-        self.counts = len(set(zip(params, gradParams))) == len(set(params)) == len(set(gradParams))
+        self.counts = _pair_up(params, gradParams)
         self._graph = self._unrolled() if isinstance(net, Unroll) else self.reference.apply(net, self.inputs)
         self.output = map_table(lambda tensor: tensor.detach().numpy().copy(), self._graph)
 
@@ -60,7 +61,7 @@ class Expected:
     def differentiate(self, gradOutput: Any) -> None:
         for _, tensor in leaves(self.inputs):
             tensor.grad = None
-        for tensor in self.reference.parameters.values():
+        for tensor in self.reference.memory.values():
             tensor.grad = None
         _differentiate(self._graph, gradOutput)
 
@@ -69,7 +70,13 @@ class Expected:
 
     def gradients(self) -> list[np.ndarray]:
         """Return those of the parameters, in the order of ``parameters()`` when this was made."""
-        return [self.reference.gradient(key) for key in self._keys]
+        return [self.reference.gradient(place) for place in self._places]
+
+
+def _pair_up(params: list[np.ndarray], gradParams: list[np.ndarray]) -> bool:
+    """Whether parameters that share memory share that of their gradients too, and the other way round."""
+    pairs = {(address(p), address(g)) for p, g in zip(params, gradParams)}
+    return len(pairs) == len({p for p, _ in pairs}) == len({g for _, g in pairs})
 
 
 def _stack(values: list[Any]) -> Any:

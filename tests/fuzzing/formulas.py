@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from minigraph import nn
-from minigraph.memory import address
+from minigraph.memory import address, root
 from minigraph.nn.simple.dimensions import sample_axis_of
 from minigraph.nn.simple.shape import axis_of
 from minigraph.random import generator
@@ -39,28 +39,31 @@ def _of(*classes: type) -> Callable[[Formula], Formula]:
 
 
 class Reference:
-    """One pass in PyTorch: parameters by where they lie, so that those that are shared are one tensor."""
+    """One pass in PyTorch. Parameters are views on the memory that they lie in, as they are in NumPy."""
 
     def __init__(self) -> None:
-        self.parameters: dict[Any, torch.Tensor] = {}
-
-    def of(self, array: np.ndarray) -> torch.Tensor:
-        """Return the tensor of a parameter, in float64."""
-        key = self.key(array)
-        if key not in self.parameters:
-            self.parameters[key] = torch.tensor(array, dtype=torch.float64, requires_grad=True)
-        return self.parameters[key]
+        self.memory: dict[int, torch.Tensor] = {}
 
     @staticmethod
-    def key(array: np.ndarray) -> Any:
-        """Return where an array lies."""
-        return address(array), array.shape, array.strides
+    def place(array: np.ndarray) -> Any:
+        """Return where an array lies: its owner, and the place in that."""
+        owner = root(array)
+        strides = [stride // array.itemsize for stride in array.strides]
+        return id(owner), array.shape, strides, (address(array) - address(owner)) // array.itemsize
 
-    def gradient(self, key: Any) -> np.ndarray:
+    def of(self, array: np.ndarray) -> torch.Tensor:
+        """Return a parameter, in float64."""
+        owner, *place = self.place(array)
+        if owner not in self.memory:
+            assert root(array).flags.c_contiguous
+            self.memory[owner] = torch.tensor(root(array), dtype=torch.float64, requires_grad=True)
+        return self.memory[owner].as_strided(*place)
+
+    def gradient(self, place: Any) -> np.ndarray:
         """Return the gradient of the parameter that lay there, after autograd's backward."""
-        tensor = self.parameters.get(key)
-        found = None if tensor is None else tensor.grad
-        return np.zeros(key[1]) if found is None else found.numpy().copy()
+        owner, *rest = place
+        found = self.memory[owner].grad if owner in self.memory else None
+        return np.zeros(place[1]) if found is None else found.as_strided(*rest).numpy().copy()
 
     def mask(self, shape: Any, p: float) -> torch.Tensor:
         """Draw a mask as a layer does, from the same stream."""

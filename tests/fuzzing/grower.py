@@ -149,6 +149,11 @@ class Grower:
             tied = nn.Linear(module.weight.shape[1], module.weight.shape[0], False)
             self.add(tied.share(module, "weight", "gradWeight"), [entry])
             return
+        if type(module) is nn.Linear and c.maybe(0.3):
+            tied = nn.Linear(*module.weight.shape, False)
+            tied.weight, tied.gradWeight = module.weight.T, module.gradWeight.T
+            self.add(tied, [entry])
+            return
         self.add(module if shared is None else module.clone(*shared), [entry])
 
     def loss(self) -> None:

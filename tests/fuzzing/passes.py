@@ -16,6 +16,7 @@ import numpy as np
 import minigraph as mg
 from fuzzing.kinds import Grown
 from minigraph.errors import MinigraphError
+from minigraph.memory import address
 from minigraph.rnn import Unroll
 from minigraph.rnn.sequences import at
 from minigraph.tables import copy_table, format_path, is_table, leaves, map_table
@@ -192,6 +193,24 @@ class Passes:
             if self._each("a call with a wrong gradOutput", call) is not None:
                 raise Difference(f"a wrong gradOutput was accepted: {shapes(gradOutput)}")
         self._same("parameters after a refused call", self._parameters("engine"), before, 0.0)
+
+    def updateParameters(self, rate: float) -> None:
+        """Step the parameters, in memory that nothing shares first."""
+        params, gradParams = self.engine.parameters()
+        steps: dict[Any, np.ndarray] = {}
+        for parameter, gradient in zip(params, gradParams):
+            pair = address(parameter), address(gradient)
+            steps.setdefault(pair, np.array(rate * gradient, np.float64))
+        wanted = [
+            parameter - sum(
+                step.reshape(parameter.shape) if step.shape == parameter.shape else step.T
+                for (place, _), step in steps.items() if place == address(parameter)
+            )
+            for parameter in params
+        ]
+        self._each("updateParameters", lambda s: s.updateParameters(rate))
+        coarse = TOLERANCES[np.dtype(np.float32)]
+        self._same("parameters after updateParameters", params, wanted, coarse, False)
 
     def zeroGradParameters(self) -> None:
         self.total: Optional[list[np.ndarray]] = [np.zeros(g.shape) for g in self.engine.parameters()[1]]

@@ -98,7 +98,9 @@ class Series:
         self._set(self.c.one(["training", "evaluate"]))
 
     def step(self) -> None:
-        self._set("updateParameters", 0.01)
+        self.tell("updateParameters")
+        self.passes.updateParameters(0.01)
+        self.forward()
 
     def clear(self) -> None:
         self._set("clearState")

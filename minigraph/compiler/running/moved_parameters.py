@@ -35,8 +35,10 @@ def following(net: Module, bound: Parameters) -> Iterator[None]:
     for old, _ in _moved(old_gradients, gradients):
         old.fill(0)
     yield
-    for old, new in _moved(old_gradients, gradients):
-        new += old
+    # All are read before any is written: some may be others, transposed.
+    moved = _moved(old_gradients, gradients)
+    for (_, new), total in zip(moved, [new + old for old, new in moved]):
+        np.copyto(new, total)
 
 
 def _moved(before: list[np.ndarray], now: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:

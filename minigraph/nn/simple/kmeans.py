@@ -25,8 +25,10 @@ class Kmeans(Module):
     Source: https://github.com/torch/nn/blob/master/Kmeans.lua
     """
 
-    _buffers = ("_nearest",)
+    _buffers = ("_nearest", "_squares")
     _nearest: Optional[np.ndarray] = None
+    _squares: Optional[np.ndarray] = None
+    _backFactor = None
     scale: Optional[float] = None
     p: float = 0.95
 
@@ -93,10 +95,20 @@ class Kmeans(Module):
         x = self._samples(input)
         distances = np.square(x[:, None] - self.weight).sum(2)
         self._nearest = distances.argmin(1)
-        self.loss = float(distances.min(1).sum())
+        self._squares = distances.min(1)
+        self.loss = float(self._squares.sum())
         self.output = resize(self.output, (len(x),), self.dtype)
         np.add(self._nearest, 1, out=self.output, casting="unsafe")
         return self.output
+
+    @property
+    def _penalty(self) -> float:
+        """Half the mean square distance of each centre to its samples: what moves it."""
+        nearest = self._nearest
+        assert nearest is not None, "forward comes first"
+        sums = np.bincount(nearest, self._squares, self.k)
+        counts = np.bincount(nearest, minlength=self.k)
+        return (self.scale or 1.0) * float((sums / (counts + 1e-7)).sum()) / 2
 
     def updateGradInput(self, input: Any, gradOutput: Any) -> np.ndarray:
         self.gradInput = resize(self.gradInput, np.shape(input), self.dtype)
