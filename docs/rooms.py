@@ -21,6 +21,7 @@ IDEAS = {
     "errors": ("errors that teach", "ground"),
     "tensors": ("default type, buffers", "ground"),
     "tables": ("nested tables", "ground"),
+    "nesting": ("what is nested too deeply", "ground"),
     "memory": ("who owns an array", "ground"),
     "random": ("Torch7's random stream", "ground"),
     "graph": ("nodes, edges, order", "ground"),

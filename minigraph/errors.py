@@ -118,6 +118,10 @@ class FormatError(MinigraphError, ValueError):
     """A file is not one of minigraph's own, is damaged, or was written by a newer version."""
 
 
+class CompilerWarning(UserWarning):
+    """The compiler failed for a reason of its own, kept as ``__cause__``: the network runs uncompiled."""
+
+
 def check_dimension(argument: int, what: str) -> int:
     """Return a Torch dimension or index (1-based, or negative); raise ArgumentError for 0."""
     if isinstance(argument, bool) or not hasattr(argument, "__index__"):

@@ -101,13 +101,15 @@ def test_tables_that_the_network_itself_nests() -> None:
 def nested(levels: int = 3000) -> nn.Sequential:
     net = nn.Sequential().add(nn.Tanh())
     for _ in range(levels - 1):
-        net = nn.Sequential().add(net)
+        inner, net = net, nn.Sequential()
+        net.modules.append(inner)
     return net
 
 
 def holding_itself() -> nn.Sequential:
     net = nn.Sequential().add(nn.Linear(2, 2))
-    return net.add(net)
+    net.modules.append(net)
+    return net
 
 
 OF_MODULES: dict[str, Callable[[Any], Any]] = {
@@ -129,6 +131,11 @@ def test_modules_that_cannot_be_walked(what: str, monkeypatch: pytest.MonkeyPatc
         OF_MODULES[what](nested())
     with pytest.raises(NestingError, match=r"modules\[2\] is .* again: a module cannot contain itself"):
         OF_MODULES[what](holding_itself())
+
+
+def test_a_container_does_not_take_them() -> None:
+    with pytest.raises(NestingError, match="3,001 modules deep"):
+        nn.Sequential().add(nested(3000))
 
 
 def test_what_walks_a_few_hundred_levels_does() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import Any, Optional
+from contextlib import nullcontext, suppress
+from typing import Any, Optional, Sequence
 
 import numpy as np
 
 from minigraph.compiler.capture.signature import signature
+from minigraph.compiler.failure import message_of, warn
 from minigraph.compiler.numpy_executor.module_calls import OtherShape
 from minigraph.compiler.program.primitives import Refused
 from minigraph.compiler.report import PlanReport
@@ -25,7 +26,7 @@ from minigraph.nn.module import Module
 from minigraph.nn.threads import exclusive
 from minigraph.random import generator
 from minigraph.rnn import Unroll
-from minigraph.tables import copy_table, fit_gradient, is_table
+from minigraph.tables import fit_gradient, is_table
 
 
 def compile(net: Module) -> "Compiled":
@@ -65,10 +66,14 @@ class Compiled(Container):
         self._forget()
 
     def _forget(self) -> None:
-        self._known: dict[Any, tuple[Specialisation, Programs, dict[Optional[int], Run]]] = {}
+        #: What runs inputs of a signature; ``None`` for the network itself.
+        self._known: dict[Any, Optional[tuple[Specialisation, Programs, dict[Optional[int], Run]]]] = {}
         self._watch: Optional[Watch] = None
         self._current: Optional[Run] = None
         self._eager = False
+        self._input: Any = None
+        self._gradOutput: Any = None
+        self._warned: set[str] = set()
 
     @property
     def net(self) -> Module:
@@ -80,47 +85,56 @@ class Compiled(Container):
     @exclusive
     def updateOutput(self, input: Any) -> Any:
         """Return the output for ``input``, as the network itself would."""
-        self._current = None
-        run = None if gModule.observers else self._specialised_or_none(input)
-        self._eager = run is None or not run.specialisation.regular
-        if run is None or self._eager:
-            self.output = self.net.forward(input)
-            return self.output
-        state = generator.getRNGState() if run.draws else None
-        if run.specialisation.calls and run.holds(input):
-            input = copy_table(input)  # the network itself may need it after all
+        self._current, self._eager, self._input = None, False, input
+        run, failure = None, None
         try:
-            self.output = run.forward(input)
-        except (Refused, OtherShape, MinigraphError) as error:
-            # The network itself tells which index is out of range, or copes with the other shape.
-            self._eager = True
-            if isinstance(error, OtherShape):
-                run.specialisation.regular = False
-            if state is not None:
-                generator.setRNGState(state)
-            self.output = self.net.forward(input)
-            return self.output
-        self._current = run
+            run = None if gModule.observers else self._specialised(input)
+            if run is not None:
+                self._input = input = run.unshared(input)
+                self.output = run.forward(input)
+                self._current = run
+                return self.output
+        except Refused:
+            pass  # the network itself tells which index is out of range
+        except OtherShape:
+            self._give_up()
+        except Exception as error:  # the network itself tells if the input is at fault
+            failure = error
+        if run is not None:
+            run.undo()
+        self._eager = True
+        self.output = self.net.forward(input)
+        if failure is not None:
+            self._failed(failure)
         return self.output
 
-    def _specialised_or_none(self, input: Any) -> Optional[Run]:
-        """Return what runs ``input``, ``None`` for an input that the network itself shall refuse."""
-        try:
-            return self._specialised(input)
-        except MinigraphError:
-            return None
+    def _give_up(self) -> None:
+        """Leave inputs like the last one to the network itself from now on."""
+        with suppress(Exception):  # of the signature itself
+            self._known[signature(self.net, self._input)[1]] = None
 
-    def _specialised(self, input: Any) -> Run:
+    def _failed(self, failure: Exception) -> None:
+        self._give_up()
+        message = message_of(failure)
+        if message not in self._warned:
+            self._warned.add(message)
+            warn(message, failure)
+
+    def _specialised(self, input: Any) -> Optional[Run]:
+        """Return what runs ``input``; ``None`` where the network itself does that."""
         if self._watch is None or not self._watch.holds():
             self._known.clear()
             self._watch = Watch(self.net.step if isinstance(self.net, Unroll) else self.net)
         T, key = signature(self.net, input)
-        known = self._known.get(key)
-        if known is None:
+        if key not in self._known:
             if len(self._known) >= self._KEPT:
                 self._known.pop(next(iter(self._known)))
             specialisation = Specialisation(self.net, input, not native_wanted())
-            known = self._known[key] = (specialisation, Programs(specialisation, T is not None), {})
+            programs = Programs(specialisation, T is not None)
+            self._known[key] = (specialisation, programs, {}) if specialisation.regular else None
+        known = self._known[key]
+        if known is None:
+            return None
         specialisation, programs, runs = known
         if T not in runs:
             if len(runs) >= self._KEPT:
@@ -131,61 +145,74 @@ class Compiled(Container):
     @exclusive
     def updateGradInput(self, input: Any, gradOutput: Any) -> Any:
         """Return the gradient of ``input``; the parameters' gradients stay as they are."""
-        if self._eager:
+        if self._eager or not self._back(self._fitted(gradOutput), False):
             self.gradInput = self.net.updateGradInput(input, gradOutput)
-        else:
-            run = self._ready()
-            given = self._fitted(run, gradOutput)
-            with self._following(run):
-                self.gradInput = run.backward(given, accumulate=False)
         return self.gradInput
 
     @exclusive
     def accGradParameters(self, input: Any, gradOutput: Any, scale: float = 1.0) -> None:
         """Accumulate the parameters' gradients for what ``updateGradInput`` was given last."""
-        if self._eager:
-            self.net.accGradParameters(input, gradOutput, scale)
-        else:
-            run = self._ready()
-            tables = run.given is not None and is_table(gradOutput) and is_table(self.output)
-            if tables and len(gradOutput) != len(self.output):
+        if not self._eager:
+            run, gradInput = self._ready(), self.gradInput
+            if run.given is None:
+                raise StateError("accGradParameters before updateGradInput: call backward(...)")
+            if is_table(gradOutput) and is_table(self.output) and len(gradOutput) != len(self.output):
                 fit_gradient(gradOutput, self.output)  # raises
-            self._accumulating(scale, run.accumulate)
+            done = self._back(run.given, True, scale)
+            self.gradInput = gradInput
+            if done:
+                return
+            self.net.updateGradInput(input, self._gradOutput)
+        self.net.accGradParameters(input, gradOutput, scale)
 
     @retold
     @exclusive
     def backward(self, input: Any, gradOutput: Any, scale: float = 1.0) -> Any:
         """Do ``updateGradInput`` and ``accGradParameters`` in one program."""
-        if self._eager:
+        if self._eager or not self._back(self._fitted(gradOutput), True, scale):
             self.gradInput = self.net.backward(input, gradOutput, scale)
-            return self.gradInput
-        run = self._ready()
-        given = self._fitted(run, gradOutput)
-
-        def back() -> None:
-            self.gradInput = run.backward(given)
-
-        self._accumulating(scale, back)
         return self.gradInput
 
-    def _accumulating(self, scale: float, accumulation: Any) -> None:
-        """Run ``accumulation`` so that it adds ``scale`` times what it would."""
-        if scale == 1.0:
-            with self._following(self._ready()):
-                accumulation()
-            return
-        gradients = self.net.parameters()[1]
-        before = [gradient.copy() for gradient in gradients]
-        for gradient in gradients:
-            gradient.fill(0)
+    def _back(self, given: Sequence[Any], accumulate: bool, scale: float = 1.0) -> bool:
+        """Go back from ``given``, adding ``scale`` times the parameters' gradients; tell whether it is done.
+
+        Where the compiler fails it is not, and the network itself has run forward.
+        """
+        run = self._ready()
+        gradients: list[np.ndarray] = []
+        before: list[np.ndarray] = []
         try:
-            with self._following(self._ready()):
-                accumulation()
-        finally:
+            back = run.going_back(given, accumulate)
+            if scale != 1.0 or not back.ran:
+                gradients = self.net.parameters()[1]
+                before = [gradient.copy() for gradient in gradients]
+            if scale != 1.0:
+                for gradient in gradients:
+                    gradient.fill(0)
+            with self._following(run):
+                self.gradInput = run.backward(back, given, accumulate)
+        except Exception as failure:
+            for gradient, old in zip(gradients, before):
+                np.copyto(gradient, old)
+            if isinstance(failure, MinigraphError):
+                raise
+            self._forward_again(run)
+            self._failed(failure)
+            return False
+        if scale != 1.0:
             # All are read before any is written: some may be others, transposed.
             after = [old + scale * gradient for gradient, old in zip(gradients, before)]
             for gradient, new in zip(gradients, after):
                 np.copyto(gradient, new, casting="same_kind")
+        return True
+
+    def _forward_again(self, run: Run) -> None:
+        """Have the network itself run forward as ``run`` did: with the same random numbers, for example."""
+        self._current, self._eager = None, True
+        state = generator.getRNGState()
+        run.undo()
+        self.net.forward(self._input)
+        generator.setRNGState(state)
 
     def _following(self, run: Run) -> Any:
         """Return a context in which ``run`` works for the parameters as they are now."""
@@ -200,9 +227,11 @@ class Compiled(Container):
             )
         return self._current
 
-    def _fitted(self, run: Run, gradOutput: Any) -> Any:
+    def _fitted(self, gradOutput: Any) -> list[Any]:
+        run = self._ready()
         run.given = None  # after an error there is nothing to accumulate
-        return fit_gradient(gradOutput, self.output)
+        self._gradOutput = fit_gradient(gradOutput, self.output)
+        return run.leaves(self._gradOutput)
 
     def _fitGradOutput(self, gradOutput: Any) -> Any:
         return gradOutput
@@ -234,8 +263,8 @@ class Compiled(Container):
 
     def _leave(self) -> None:
         self.output = self.gradInput = self._current = None
-        for _, _, runs in self._known.values():
-            runs.clear()  # the memory that was run in, not the programs
+        for known in filter(None, self._known.values()):
+            known[2].clear()  # the memory that was run in, not the programs
 
     def clearState(self) -> "Compiled":
         """Forget outputs, gradients and everything compiled; return the module."""
@@ -244,7 +273,8 @@ class Compiled(Container):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_known": {}, "_watch": None, "_current": None}
+        left = dict.fromkeys(("_watch", "_current", "_input", "_gradOutput"))
+        return {**super().__getstate__(), "_known": {}, **left}
 
     def headline(self) -> str:
         return f"compiled {self.net.headline()}"

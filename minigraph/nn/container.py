@@ -39,6 +39,7 @@ class Container(Module):
         self.modules.append(held(self.modules, module))
         return self
 
+    @retold
     def _distinct(self: Self, known: set[int]) -> Self:
         made = super()._distinct(known)
         if made is self:

@@ -63,18 +63,18 @@ class Module(State):
 
         Raises ``StateError`` while another thread runs the module.
         """
+        turn = take_turn(self)
         try:
-            turn = take_turn(self)
-            try:
-                return self._evaluate(input)
-            finally:
-                turn.release()
-        except nesting.CAUSES as error:
-            nesting.retell(error, {"self": self, "input": input})
+            return self._evaluate(input)
+        finally:
+            turn.release()
 
     def _evaluate(self, input: Any) -> Any:
         """Run ``updateOutput``; keep and return the output."""
-        output = self.updateOutput(input)
+        try:
+            output = self.updateOutput(input)
+        except nesting.CAUSES as error:
+            nesting.retell(error, {"self": self, "input": input})
         if output is None:  # it is in the attribute
             output = self.output
         self.output = output

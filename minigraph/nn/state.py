@@ -93,7 +93,7 @@ class State:
             for key, other in strangers.items():
                 if key not in found:
                     raise StateError(
-                        f"{_short(self)} shares arrays with {_short(other)}, which nn.DontCast keeps "
+                        f"{self.headline()} shares arrays with {other.headline()}, which nn.DontCast keeps "
                         f"in {other.dtype}: they can have but one type"
                     )
 
@@ -287,10 +287,6 @@ def _placed(value: Any) -> Any:
     if type(value) in (list, tuple) and any(isinstance(entry, np.ndarray) for entry in value):
         return type(value)(map(_placed, value))
     return value
-
-
-def _short(module: State) -> str:
-    return repr(module).split("\n")[0].rstrip(" {")
 
 
 def _collect(value: Any, found: dict[int, State], casting: bool) -> None:

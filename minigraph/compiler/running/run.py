@@ -9,12 +9,19 @@ import numpy as np
 from minigraph.compiler.memory.storage import Frame
 from minigraph.compiler.numpy_executor.module_calls import Callees, OtherShape
 from minigraph.compiler.program.ir import Value
-from minigraph.compiler.program.primitives import kind_of
+from minigraph.compiler.running.before import Before
 from minigraph.compiler.running.executors import Programs
 from minigraph.compiler.specialise import BackwardPlan, Specialisation
-from minigraph.errors import StateError
 from minigraph.memory import root
-from minigraph.tables import is_table, leaves, map_table
+from minigraph.tables import copy_table, is_table, leaves, map_table
+
+
+class Back:
+    """A backward program that is bound to a frame, and whether it has ``ran`` yet."""
+
+    def __init__(self, plan: BackwardPlan, execute: Callable[[], Any]) -> None:
+        self.plan, self.execute = plan, execute
+        self.ran = False
 
 
 class Run:
@@ -29,21 +36,18 @@ class Run:
         self._frame: Optional[Frame] = None
         #: The gradients that the last ``backward`` was given, leaf by leaf of the output; ``None`` before.
         self.given: Optional[list[Optional[np.ndarray]]] = None
-        #: Whether a forward may draw random numbers.
-        self.draws = any(
-            kind_of(op).call or kind_of(op).draws for op in specialisation.forward.program.ops
-        )
+        self._counted, self._owners = -1, set[int]()
         #: What the programs are bound to.
         self.parameters = specialisation.net.parameters()
+        self._before = Before(specialisation)
 
     def forward(self, input: Any) -> Any:
         """Run the forward program and return its output."""
         spec = self.specialisation
         self.given = None
+        self._before.remember()
         given = [np.asarray(leaf) for _, leaf in leaves(input)]
         frame = self._prepared()
-        if self._returned(given, spec.input_values):
-            given = [array.copy() for array in given]
         for value, array in zip(spec.input_values, given):
             if value in frame.arrays:  # else nothing reads it
                 target = frame.at(value, 0) if value in self._states else frame.arrays[value]
@@ -53,10 +57,18 @@ class Run:
         self._forward()
         return map_table(lambda value: frame.arrays[value], spec.outputs)
 
-    def holds(self, input: Any) -> bool:
-        """Tell whether some of ``input`` lies where a forward writes: an output, handed in again."""
-        owners = set() if self._frame is None else {id(root(a)) for a in self._frame.arrays.values()}
-        return any(isinstance(leaf, np.ndarray) and id(root(leaf)) in owners for _, leaf in leaves(input))
+    def undo(self) -> None:
+        """Put back what else the last ``forward`` changed: the network itself then does it once more."""
+        self._before.put_back()
+
+    def unshared(self, input: Any) -> Any:
+        """Return ``input``, a copy if some of it lies where a forward writes: an output, handed in again."""
+        frame = self._frame
+        if frame is None or len(frame.arrays) != self._counted:
+            self._counted = 0 if frame is None else len(frame.arrays)
+            self._owners = set() if frame is None else {id(root(array)) for array in frame.arrays.values()}
+        held = [isinstance(leaf, np.ndarray) and id(root(leaf)) in self._owners for _, leaf in leaves(input)]
+        return copy_table(input) if any(held) else input
 
     def _returned(self, given: Sequence[Any], targets: Sequence[Optional[Value]]) -> bool:
         """Whether something given is what an earlier call was given, handed through and back again.
@@ -81,55 +93,44 @@ class Run:
             self._forward = self._programs.bind(
                 self.specialisation.forward, frame, False, self._callees
             )
-            self._backwards: dict[int, Callable[[], Any]] = {}
+            self._backwards: dict[int, Back] = {}
         return self._frame
 
-    def backward(self, gradOutput: Any, accumulate: bool = True) -> Any:
-        """Run the backward program and return the gradient of the input."""
-        spec, frame = self.specialisation, self._frame
+    def leaves(self, gradOutput: Any) -> list[Any]:
+        """Return a gradient of the output leaf by leaf, ``None`` for a missing one."""
+        return _leaves_like(gradOutput, self.specialisation.outputs)
+
+    def going_back(self, given: Sequence[Any], accumulate: bool) -> "Back":
+        """Return the program that goes back from gradients for those leaves, made the first time."""
+        plan = self.specialisation.backward([leaf is not None for leaf in given], accumulate)
+        if id(plan) not in self._backwards:
+            assert self._frame is not None
+            self._frame.add(plan.plan.storage)
+            execute = self._programs.bind(plan.plan, self._frame, True, self._callees)
+            self._backwards[id(plan)] = Back(plan, execute)
+        return self._backwards[id(plan)]
+
+    def backward(self, back: "Back", given: Sequence[Any], accumulate: bool) -> Any:
+        """Run a backward program and return the gradient of the input."""
+        frame, seeds = self._frame, back.plan.seeds
         assert frame is not None
         self.given = None
-        given = _leaves_like(gradOutput, spec.outputs)
-        plan = spec.backward([leaf is not None for leaf in given], accumulate)
-        executor = self._executor(plan)
-        if self._returned(given, plan.seeds):
+        if self._returned(given, seeds):
             given = [None if leaf is None else leaf.copy() for leaf in given]
-        self._seed(plan, given)
-        executor()
+        for seed, leaf in zip(seeds, given):
+            if seed in frame.arrays:  # else nothing reads it
+                np.copyto(frame.arrays[seed], leaf)
+        for (carry,) in back.plan.plan.program.feedback.values():
+            frame.at(carry, -1)[...] = 0  # no gradient comes from after the last time step
+        back.execute()
+        back.ran = True
         # What this program does not read, the accumulating one may: of that a copy is kept.
         self.given = [
             frame.arrays[seed] if seed in frame.arrays
             else leaf if leaf is None or accumulate else leaf.copy()
-            for seed, leaf in zip(plan.seeds, given)
+            for seed, leaf in zip(seeds, given)
         ]
-        return self._gradients(plan)
-
-    def accumulate(self) -> None:
-        """Add the parameters' gradients for what ``backward`` was given last."""
-        if self.given is None:
-            raise StateError("accGradParameters before updateGradInput: call backward(...)")
-        plan = self.specialisation.backward([leaf is not None for leaf in self.given])
-        executor = self._executor(plan)
-        self._seed(plan, self.given)
-        executor()
-
-    def _executor(self, plan: BackwardPlan) -> Callable[[], Any]:
-        assert self._frame is not None
-        key = id(plan)
-        if key not in self._backwards:
-            self._frame.add(plan.plan.storage)
-            self._backwards[key] = self._programs.bind(plan.plan, self._frame, True, self._callees)
-        return self._backwards[key]
-
-    def _seed(self, plan: BackwardPlan, given: Sequence[Optional[np.ndarray]]) -> None:
-        """Hand a program the gradients of the outputs; none comes from after the last time step."""
-        frame = self._frame
-        assert frame is not None
-        for seed, leaf in zip(plan.seeds, given):
-            if leaf is not None and seed in frame.arrays:  # else nothing reads it
-                np.copyto(frame.arrays[seed], leaf)
-        for (carry,) in plan.plan.program.feedback.values():
-            frame.at(carry, -1)[...] = 0
+        return self._gradients(back.plan)
 
     def _gradients(self, plan: BackwardPlan) -> Any:
         frame, spec = self._frame, self.specialisation

@@ -60,7 +60,7 @@ class OnnxCapture(Capture):
     def lower(self, module: Module, input: Any) -> Any:
         told, within, start = self._told, self.within, len(self.ops)
         named = self.node is not None and self.node is not told
-        self._where.append(self.node.describe() if named else first_line(module))
+        self._where.append(self.node.describe() if named else module.headline())
         self._told = self.node
         try:
             if named or within or isinstance(module, Container):
@@ -191,8 +191,3 @@ class _Positions:
             mine = [value for _, value in leaves(entry)]
             self.of.append(list(range(len(self.leaves), len(self.leaves) + len(mine))))
             self.leaves.extend(mine)
-
-
-def first_line(module: Module) -> str:
-    """Return how a module introduces itself, in one line."""
-    return repr(module).split("\n")[0].rstrip(" {")
